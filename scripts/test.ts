@@ -1,6 +1,8 @@
 /**
  * Runs the whole test suite (or what the arguments, handed on to vitest, select) and ends with one plain line
  * `N passed, N failed`. Exits as vitest does, and also fails when no test was executed.
+ *
+ * `--built`: `dist/` is up to date, so that tests start its program instead of the sources.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -35,7 +37,8 @@ const maxCrashes = 2;
 function runVitest(reportFile: string, args: readonly string[]): Promise<number> {
   const vitest = join(import.meta.dirname, '../node_modules/vitest/vitest.mjs');
   const reporting = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
-  const child = spawn(process.execPath, [vitest, 'run', ...reporting, ...args], { stdio: 'inherit' });
+  const env = { ...process.env, TRAMA_TEST_BUILT: String(isBuilt) };
+  const child = spawn(process.execPath, [vitest, 'run', ...reporting, ...args], { stdio: 'inherit', env });
   const forward = (signal: NodeJS.Signals): void => {
     child.kill(signal);
   };
@@ -68,10 +71,13 @@ async function readCounts(reportFile: string): Promise<TestCounts | undefined> {
   };
 }
 
+const given = process.argv.slice(2);
+const isBuilt = given.includes('--built');
+const selected = given.filter((arg) => arg !== '--built');
 const scratch = await mkdtemp(join(tmpdir(), 'trama-test-report-'));
 try {
   const reportFile = join(scratch, 'report.json');
-  let exitCode = await runVitest(reportFile, process.argv.slice(2));
+  let exitCode = await runVitest(reportFile, selected);
   const none: TestCounts = { passed: 0, failed: 0, pending: 0, crashed: [] };
   let counts = (await readCounts(reportFile)) ?? none;
   if (exitCode !== 0 && counts.failed === 0 && counts.crashed.length > 0 && counts.crashed.length <= maxCrashes) {

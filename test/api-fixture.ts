@@ -24,6 +24,7 @@ import type { CallbackRejection, AppContext } from '../src/app/context.ts';
 import { decidingEnv, runOf } from '../src/app/queries/run-view.ts';
 import { PlanCache } from '../src/engine/worker/plan-cache.ts';
 import { defaultEngineSettings } from '../src/engine/settings.ts';
+import { WatchHub } from '../src/engine/watch-hub.ts';
 import type { Submission } from '../src/engine/write/submission.ts';
 import { CallbackTokens } from '../src/security/callback-token.ts';
 import { Masker } from '../src/security/secrets/masking.ts';
@@ -63,11 +64,13 @@ export class ApiFixture {
   readonly app: AppContext;
   readonly server: FastifyInstance;
   now: number = Date.UTC(2030, 0, 1);
+  /** Another process drives, so that this one hears nothing. */
+  isElsewhere = false;
   /** What the next submissions throw. */
   submitFault: Error | undefined;
   /** Told after the insert of each execution. */
   onSubmitted: ((id: string) => Promise<void>) | undefined;
-  readonly #watchers = new Map<string, Set<() => void>>();
+  readonly #hub = new WatchHub(1000);
   #nonces = 0;
 
   constructor(options: Partial<Omit<ServerOptions, 'app' | 'auditLog'>> = {}) {
@@ -89,11 +92,7 @@ export class ApiFixture {
         mintId: () => randomUUID(),
         submit: (submission) => this.#submit(submission),
         ring: ({ id }) => void this.rings.push(id),
-        watch: (id, changed) => {
-          const watchers = this.#watchers.get(id) ?? new Set();
-          this.#watchers.set(id, watchers.add(changed));
-          return () => void watchers.delete(changed);
-        },
+        watch: (id, changed) => this.#hub.watch(id, changed),
       },
       tokens: this.tokens,
       masker: new Masker({ values: () => secretValues }),
@@ -139,8 +138,7 @@ export class ApiFixture {
   async close(): Promise<void> {
     await this.server.close();
     await this.store.close();
-    const watching = [...this.#watchers.values()].reduce((sum, { size }) => sum + size, 0);
-    if (watching > 0) throw new Error(`${String(watching)} watchers were left behind.`);
+    if (this.#hub.size > 0) throw new Error(`${String(this.#hub.size)} watchers were left behind.`);
   }
 
   /** Starts an execution over the API. */
@@ -195,7 +193,7 @@ export class ApiFixture {
       seq++;
       ({ inboxSeq } = written);
       run = { plan: run.plan, header: run.header, state, outputs };
-      this.#tell(id);
+      if (!this.isElsewhere) this.#hub.changed(id, state);
       for (const command of commands) {
         if (command.type === 'findUndo') {
           const target = await this.store.findUndo(id, command.round, command);
@@ -256,10 +254,6 @@ export class ApiFixture {
     ]);
     if (result?.kind === 'created') await this.onSubmitted?.(header.id);
     return result as SubmitResult;
-  }
-
-  #tell(id: string): void {
-    for (const changed of this.#watchers.get(id) ?? []) changed();
   }
 }
 

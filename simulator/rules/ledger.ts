@@ -1,4 +1,5 @@
 import { isSettled } from '../../src/core/delivery.ts';
+import { callsOf } from '../../src/core/call/ending-call.ts';
 import type { CallRow, StepRow } from '../../src/core/history.ts';
 import { isWithin } from '../../src/core/context/scope.ts';
 import type { State, Token, UndoTarget } from '../../src/core/state.ts';
@@ -110,7 +111,7 @@ export class Ledger {
     if (checkpoint.dueAt !== undefined) account.dueAt = checkpoint.dueAt;
     this.claims.written(checkpoint);
     if (end === undefined) account.ends.push(...endOf(checkpoint.state));
-    this.#append(account, checkpoint.state, checkpoint.steps, checkpoint.calls, checkpoint.undo);
+    this.#append(account, checkpoint.state, checkpoint.steps, callsOf(checkpoint), checkpoint.undo);
   }
 
   /** Enters a retry or resolve of a terminal execution. */
@@ -122,7 +123,7 @@ export class Ledger {
     account.dueAt = change.dueAt;
     this.claims.progressed(account.id);
     account.ends.push(...endOf(change.state));
-    this.#append(account, change.state, change.steps, change.calls ?? [], change.undo);
+    this.#append(account, change.state, change.steps, callsOf(change), change.undo);
   }
 
   /** Enters an accepted event from outside. */

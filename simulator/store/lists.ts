@@ -4,13 +4,15 @@ import type { ExecutionFilter } from '../../src/ports/store.ts';
 import type { Page, PageRequest, StepPageRequest } from '../../src/ports/records.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../../src/ports/listing.ts';
 import { lengthOf } from '../../src/store/pages.ts';
-import { decodeCall, decodeState } from '../../src/store/row-text.ts';
+import { decodeState } from '../../src/store/row-text.ts';
+import { decodeStoredCall } from '../../src/store/step-text.ts';
 import { byId, pageOf } from './page.ts';
 import {
   listedLength,
   listedStepOf,
   matches,
   recordOf,
+  recordedCall,
   type StoredExecution,
   type StoredStep,
 } from './stored-execution.ts';
@@ -40,7 +42,7 @@ function statedOf(x: StoredExecution): ListedExecution {
 }
 
 /** Step rows by ord. Throws BadCursor. */
-export function stepPage(steps: readonly StoredStep[], page: StepPageRequest): Page<StepRow> {
+export function stepPage(id: string, steps: readonly StoredStep[], page: StepPageRequest): Page<StepRow> {
   const { afterOrd = 0, withoutBodies } = page;
   const rows = steps.filter(({ ord }) => ord > afterOrd).sort((a, b) => a.ord - b.ord);
   return pageOf(rows, page, {
@@ -48,18 +50,19 @@ export function stepPage(steps: readonly StoredStep[], page: StepPageRequest): P
     order: 'asc',
     keyOf: ({ ord }) => [ord],
     lengthOf: (step) => listedLength(step, withoutBodies),
-    show: (step) => listedStepOf(step, withoutBodies),
+    show: (step) => listedStepOf(id, step, withoutBodies),
   });
 }
 
 /** Call rows by ord. Throws BadCursor. */
-export function callPage(calls: readonly string[], page: PageRequest): Page<CallRow> {
-  const rows = calls.map((text) => ({ text, row: decodeCall(text) })).sort((a, b) => a.row.ord - b.row.ord);
+export function callPage(x: Pick<StoredExecution, 'id' | 'steps' | 'calls'>, page: PageRequest): Page<CallRow> {
+  const recorded = x.steps.flatMap((step) => recordedCall(step) ?? []);
+  const rows = [...x.calls, ...recorded].sort((a, b) => a.ord - b.ord);
   return pageOf(rows, page, {
     kind: 'call',
     order: 'asc',
-    keyOf: ({ row }) => [row.ord],
-    lengthOf: ({ text }) => text.length,
-    show: ({ row }) => row,
+    keyOf: ({ ord }) => [ord],
+    lengthOf: ({ row, call, output }) => lengthOf(row, call, output),
+    show: (stored) => decodeStoredCall(x.id, stored),
   });
 }

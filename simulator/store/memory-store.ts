@@ -214,8 +214,8 @@ export class MemoryStore implements Store {
     change: Pick<Checkpoint, 'state' | 'summary' | 'steps' | 'undo'> & Partial<Pick<Checkpoint, 'calls'>>,
   ): void {
     const state = encode(change.state);
-    const steps = change.steps.map((row) => encodeStep(row, this.#show));
-    const calls = (change.calls ?? []).map((row) => encodeCall(row));
+    const steps = change.steps.map((row) => encodeStep(x.id, row, this.#show));
+    const calls = (change.calls ?? []).map((row) => encodeCall(x.id, row));
     x.state = state;
     x.summary = { ...change.summary };
     x.steps.push(...steps);
@@ -256,7 +256,7 @@ export class MemoryStore implements Store {
   }
 
   #steps(id: string): readonly StepRow[] {
-    return (this.#executions.get(id)?.steps ?? []).map((step) => stepOf(step)).sort((a, b) => a.ord - b.ord);
+    return (this.#executions.get(id)?.steps ?? []).map((step) => stepOf(id, step)).sort((a, b) => a.ord - b.ord);
   }
 
   async readOutputs(
@@ -305,12 +305,12 @@ export class MemoryStore implements Store {
 
   async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
     this.#check();
-    return stepPage(this.#executions.get(id)?.steps ?? [], page);
+    return stepPage(id, this.#executions.get(id)?.steps ?? [], page);
   }
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     this.#check();
-    return callPage(this.#executions.get(id)?.calls ?? [], page);
+    return callPage(this.#executions.get(id) ?? { id, steps: [], calls: [] }, page);
   }
 
   async findDue(shards: ShardSet, until: number, limit: number, cursor?: DueCursor): Promise<readonly DueRow[]> {

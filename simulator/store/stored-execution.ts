@@ -1,5 +1,6 @@
 /** What the store in memory keeps of an execution, and small readings of it. */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../src/core/history.ts';
+import { stringifyJson, type Json } from '../../src/core/value/json.ts';
 import { fitsGlobs } from '../../src/core/value/name-globs.ts';
 import type { ExecutionStatus } from '../../src/core/state.ts';
 import { processOf } from '../../src/ports/queue.ts';
@@ -16,13 +17,19 @@ import type { DueDetail, ExecutionProgress, ExecutionRecord, ExecutionSummary } 
 import { OutputsTooLarge, type TakeOverBounds } from '../../src/ports/store-bounds.ts';
 import { lengthOf } from '../../src/store/pages.ts';
 import { decodeEvent, decodeState, encode, isOver, isStanding, isUnresolved } from '../../src/store/row-text.ts';
-import { decodeStep, encodeStep as encodeTexts, type StepTexts } from '../../src/store/step-text.ts';
+import { encodeCall as encodeText } from '../../src/store/call-text.ts';
+import {
+  decodeStep,
+  encodeStep as encodeTexts,
+  type StepText,
+  type StepTexts,
+  type StoredCall,
+} from '../../src/store/step-text.ts';
 
-/** A step row: its texts and the one part that changes. */
-export interface StoredStep {
-  readonly ord: number;
-  readonly round: number;
+/** A step row: its texts and columns, of which one changes. */
+export interface StoredStep extends Omit<StepText, 'row' | 'output' | 'shown' | 'undo'> {
   readonly texts: StepTexts;
+  readonly callId: number | null;
   undo: UndoState | null;
 }
 
@@ -58,38 +65,55 @@ export interface StoredExecution {
   state: string;
   summary: ExecutionSummary;
   readonly steps: StoredStep[];
-  readonly calls: string[];
+  readonly calls: StoredCall[];
   readonly inbox: StoredEvent[];
 }
 
 /** A step row as stored. Throws when it is no JSON, or its place in the history is no integer. */
-export function encodeStep(row: StepRow, show?: ShowStep): StoredStep {
+export function encodeStep(id: string, row: StepRow, show?: ShowStep): StoredStep {
   for (const part of [row.ord, row.round, row.visit]) {
     if (!Number.isSafeInteger(part)) throw new TypeError(`The row's place in the history is no integer: ${part}.`);
   }
-  return { ord: row.ord, round: row.round, texts: encodeTexts(row, show), undo: row.undo ?? null };
+  const { ord, round, nodeId, visit, scope, effect = null, undo = null, undoRank = null, undoSort = null, call } = row;
+  const columns = { ord, round, nodeId, visit, scope, effect, undo, undoRank, undoSort };
+  return { ...columns, callId: call?.callId ?? null, texts: encodeTexts(id, row, show) };
 }
 
 /** A call row as stored. Throws when it is no JSON, or its place in the history is no integer. */
-export function encodeCall(row: CallRow): string {
+export function encodeCall(id: string, row: CallRow): StoredCall {
   if (!Number.isSafeInteger(row.ord)) throw new TypeError(`The row's place in the history is no integer: ${row.ord}.`);
-  return encode(row);
+  const { ord } = row;
+  return { ...noStep, ord, row: encodeText(id, row) };
+}
+
+const noStep = { callId: null, round: null, nodeId: null, visit: null, call: null, output: null };
+
+/** The call that a step row records; undefined if it records none. */
+export function recordedCall(step: StoredStep): StoredCall | undefined {
+  const { ord, callId, round, nodeId, visit, texts } = step;
+  if (callId === null) return undefined;
+  const { row, call, output, shown } = texts;
+  return { ord: ord - 1, row, callId, round, nodeId, visit, call, output: shown === null ? output : null };
 }
 
 /** The step row, with its whole output, and its present `undo`. */
-export function stepOf({ texts: { row, output }, undo }: StoredStep): StepRow {
-  return decodeStep({ row, undo, output });
+export function stepOf(id: string, step: StoredStep): StepRow {
+  const { row, output } = step.texts;
+  return decodeStep(id, { ...step, row, output });
 }
 
 /** The texts of it that a list reads. */
-function listedTexts({ texts: { row, shown, output } }: StoredStep, withoutBodies = false): StepTexts {
+function listedTexts(
+  { texts: { row, shown, output } }: StoredStep,
+  withoutBodies = false,
+): Pick<StepTexts, 'row' | 'shown' | 'output'> {
   if (withoutBodies) return { row, shown: null, output: null };
   return { row, shown, output: shown === null ? output : null };
 }
 
 /** The step row as lists have it. */
-export function listedStepOf(step: StoredStep, withoutBodies?: boolean): StepRow {
-  return decodeStep({ ...listedTexts(step, withoutBodies), undo: step.undo });
+export function listedStepOf(id: string, step: StoredStep, withoutBodies?: boolean): StepRow {
+  return decodeStep(id, { ...step, ...listedTexts(step, withoutBodies) });
 }
 
 /** Characters of it that a list reads. */
@@ -101,7 +125,7 @@ export function listedLength(step: StoredStep, withoutBodies?: boolean): number 
 /** The rows, unless they take more bytes as JSON. */
 export function withinBytes(rows: readonly StepRow[], maxBytes: number): readonly StepRow[] {
   if (maxBytes < Infinity) {
-    const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(encode(row)), 0);
+    const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(stringifyJson(row as unknown as Json)), 0);
     if (bytes > maxBytes) throw new OutputsTooLarge();
   }
   return rows;
@@ -154,7 +178,7 @@ export function waitingRows(x: StoredExecution): readonly InboxRow[] {
 }
 
 function stands(x: StoredExecution): boolean {
-  return x.summary.maybeStanding && x.steps.some((step) => isStanding(stepOf(step)));
+  return x.summary.maybeStanding && x.steps.some((step) => isStanding(stepOf(x.id, step)));
 }
 
 /** The execution as lists show it. */
@@ -275,15 +299,15 @@ export function storedExecution(x: NewExecution, show: ShowStep | undefined): St
     dueAt: isOver(x.summary) ? null : x.dueAt,
     state: encode(x.state),
     summary: { ...x.summary },
-    steps: x.steps.map((row) => encodeStep(row, show)),
+    steps: x.steps.map((row) => encodeStep(x.id, row, show)),
     calls: [],
     inbox: [],
   };
 }
 
 /** Whether retention may remove an execution: completed before the instant, with nothing left to deliver or to settle. */
-export function isRemovable({ dueAt, summary, steps }: StoredExecution, before: number): boolean {
+export function isRemovable({ id, dueAt, summary, steps }: StoredExecution, before: number): boolean {
   const { completedAt, status, maybeStanding } = summary;
   if (dueAt !== null || completedAt === undefined || completedAt >= before || status === 'CORRUPTED') return false;
-  return !maybeStanding || !steps.some((step) => isUnresolved(stepOf(step)));
+  return !maybeStanding || !steps.some((step) => isUnresolved(stepOf(id, step)));
 }

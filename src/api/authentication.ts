@@ -17,6 +17,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Null without authentication, and on routes that need no credentials. */
     principal: Principal | null;
+    /**
+     * What is known of the route, set when the request arrives. `url` is its template, absent without a route. The
+     * property `routeOptions` of Fastify makes a new object at each use.
+     */
+    place: FastifyContextConfig & { readonly url?: string };
   }
 }
 
@@ -45,14 +50,33 @@ export function addGate(server: FastifyInstance, options: GateOptions): void {
   });
   const { authenticator } = options;
   if (authenticator === undefined) return;
-  server.addHook('onRequest', async (request, reply) => {
-    // Unknown routes need credentials, too, so that callers cannot find out which routes exist.
-    const access = request.routeOptions.config.access ?? { needs: 'viewer' };
-    if (isOpen(access, options)) return undefined;
-    const found = await authenticator.authenticate(request.headers, addressOf(request));
-    return judge(request, reply, access, found, options) ? undefined : reply;
+  server.addHook('onRequest', (request, reply, done) => {
+    const { access = unknownRoute } = request.place;
+    if (isOpen(access, options)) {
+      done();
+      return;
+    }
+    const found = authenticator.authenticate(request.headers, addressOf(request));
+    if (!(found instanceof Promise)) {
+      if (judge(request, reply, access, found, options)) done();
+      return;
+    }
+    const judgeLater = async (): Promise<void> => {
+      let passes: boolean;
+      try {
+        passes = judge(request, reply, access, await found, options);
+      } catch (error) {
+        done(error as Error);
+        return;
+      }
+      if (passes) done();
+    };
+    void judgeLater();
   });
 }
+
+/** Unknown routes need credentials, too, so that callers cannot find out which routes exist. */
+const unknownRoute: Access = { needs: 'viewer' };
 
 function isOpen({ needs }: Access, { isMetricsPublic }: GateOptions): boolean {
   return needs === 'nothing' || needs === 'token' || (needs === 'metrics' && isMetricsPublic);
@@ -75,7 +99,7 @@ function judge(
       reason,
       address: addressOf(request),
       method: request.method,
-      route: request.routeOptions.url,
+      route: request.place.url,
       principal: request.principal?.id,
     });
     sendError(reply, code, [sentence]);

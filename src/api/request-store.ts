@@ -42,6 +42,7 @@ export function appFor(app: AppContext, principal: Principal | null, makeEntry?:
       watch: (id, changed) => engine.watch(id, changed),
       submit: (submission) => {
         demand(principal, submission.header.name);
+        store.noteSeen(submission.header.id);
         return engine.submit(submission);
       },
     },
@@ -61,6 +62,8 @@ class RequestStore implements AppStore {
   readonly #store: AppStore;
   readonly #principal: Principal | undefined;
   readonly #makeEntry: MakeEntry | undefined;
+  /** The execution that this request was last found to see. Its name does not change. */
+  #seen: string | undefined;
 
   constructor(store: AppStore, principal: Principal | undefined, makeEntry: MakeEntry | undefined) {
     this.#store = store;
@@ -73,17 +76,26 @@ class RequestStore implements AppStore {
   }
 
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {
-    const found = await this.#store.getExecution(id);
-    return found !== undefined && sees(this.#principal, found.name) ? found : undefined;
+    return this.#judged(id, await this.#store.getExecution(id));
   }
 
   async getProgress(id: string): Promise<ExecutionProgress | undefined> {
-    const found = await this.#store.getProgress(id);
-    return found !== undefined && sees(this.#principal, found.name) ? found : undefined;
+    return this.#judged(id, await this.#store.getProgress(id));
+  }
+
+  #judged<T extends ExecutionProgress>(id: string, found: T | undefined): T | undefined {
+    if (found === undefined || !sees(this.#principal, found.name)) return undefined;
+    this.noteSeen(id);
+    return found;
+  }
+
+  /** Remembers that the principal may see this execution, so that it need not be read to find out. */
+  noteSeen(id: string): void {
+    this.#seen = id;
   }
 
   async #hasExecution(id: string): Promise<boolean> {
-    return this.#globs === undefined || (await this.getProgress(id)) !== undefined;
+    return this.#globs === undefined || this.#seen === id || (await this.getProgress(id)) !== undefined;
   }
 
   listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {

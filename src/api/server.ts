@@ -68,9 +68,10 @@ export interface ServerOptions {
     traceparent: string | undefined,
   ) => void;
   /**
-   * Called with method, route template and duration of each uninterrupted piece of work for a request. Must not throw.
+   * Called with method, route template and duration of each uninterrupted piece of work for a request that takes at
+   * least `fromMillis`. Must not throw.
    */
-  readonly worked?: (route: string, millis: number) => void;
+  readonly worked?: { readonly fromMillis: number; readonly report: (route: string, millis: number) => void };
   /** Checks credentials; absent: every caller may do everything. */
   readonly authenticator?: Authenticator;
   /** Whether metrics need no credentials; default true. */
@@ -177,8 +178,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   server.setNotFoundHandler((_request, reply) => {
     sendError(reply, 'unknown_route', [errorRegistry.unknown_route.meaning]);
   });
-  measureWork(server, options.worked ?? (() => undefined));
-  readJsonBodies(server);
+  const { fromMillis = Infinity, report = () => undefined } = options.worked ?? {};
+  measureWork(server, fromMillis, report);
+  readJsonBodies(server, limits.maxRequestBytes);
   answerExpectations(server, limits.maxRequestBytes);
   addHooks(server, options, open);
   const { authenticator, onRejected, isMetricsPublic = true } = options;
@@ -258,28 +260,24 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
   const guard = policy === undefined ? undefined : new RequestGuard(policy);
   // Scrapers in a network address processes by IP, and DNS rebinding cannot imitate an IP address.
   const metricsByAddress = policy?.refusesProxies === false;
+  const isObserved = observe !== undefined || log.logs('debug');
   let closing = false;
+  server.decorateRequest('place', null as never);
   server.addHook('onRequest', (request, reply, done) => {
+    request.place = request.routeOptions.config;
+    if (isObserved) observeEnd(request, reply, options);
     setCommonHeaders(request, reply);
     if (closing) {
       sendError(reply.header('connection', 'close'), 'shutting_down', [errorRegistry.shutting_down.meaning]);
       return;
     }
-    const needs = request.routeOptions.config.access?.needs;
+    const needs = request.place.access?.needs;
     if (guard !== undefined && needs !== 'nothing' && needs !== 'token') {
       const refusal = guard.refusalOf(request.raw, metricsByAddress && needs === 'metrics');
       if (refusal !== undefined) {
         refuseGuarded(request, reply, refusal, options);
         return;
       }
-    }
-    done();
-  });
-  server.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? '';
-    observe?.(request.method, route, reply.statusCode, reply.elapsedTime, headerOf(request.headers, 'traceparent'));
-    if (log.logs('debug')) {
-      log.log('debug', 'request', { requestId: request.id, method: request.method, route, status: reply.statusCode });
     }
     done();
   });
@@ -299,6 +297,25 @@ function addHooks(server: FastifyInstance, options: ServerOptions, open: OpenReq
   });
 }
 
+/**
+ * Reports the answer of a request once it is written or has failed. A hook `onResponse` of Fastify would cost two
+ * listeners that are removed again, and the options of the route a second time.
+ */
+function observeEnd(request: FastifyRequest, reply: FastifyReply, { observe, log }: ServerOptions): void {
+  const begun = performance.now();
+  let isOver = false;
+  const ended = (): void => {
+    if (isOver) return;
+    isOver = true;
+    const { method } = request;
+    const route = request.place.url ?? '';
+    const status = reply.raw.statusCode;
+    observe?.(method, route, status, performance.now() - begun, headerOf(request.headers, 'traceparent'));
+    if (log.logs('debug')) log.log('debug', 'request', { requestId: request.id, method, route, status });
+  };
+  reply.raw.on('finish', ended).on('error', ended);
+}
+
 function refuseGuarded(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -308,13 +325,13 @@ function refuseGuarded(
   onRejected?.(reason);
   // Any client can cause this at will, so it must not fill the log.
   if (log.logs('debug')) {
-    const { id: requestId, method, routeOptions } = request;
+    const { id: requestId, method, place } = request;
     log.log('debug', 'request refused', {
       requestId,
       reason,
       address: addressOf(request),
       method,
-      route: routeOptions.url,
+      route: place.url,
     });
   }
   sendError(reply, 'loopback_only', [sentence]);

@@ -37,16 +37,17 @@ export interface RouteSchema {
 
 /**
  * Fastify's validator compiler. Its validators remove nothing, treat unknown fields as errors, and throw
- * {@link ApiError} `invalid_request` with one sentence per problem. A schema is compiled on first use, not at startup.
+ * {@link ApiError} `invalid_request` with one sentence per problem. They return a value only where it is another one. A
+ * schema is compiled on first use, not at startup.
  */
-export function compileValidator({ schema, httpPart }: RouteSchema): (data: unknown) => { value: unknown } {
+export function compileValidator({ schema, httpPart }: RouteSchema): (data: unknown) => true | { value: unknown } {
   const isBody = httpPart === 'body';
   let validate: ValidateFunction | undefined;
   const isOptional = isBody && Object.hasOwn(schema as object, 'x-optional-body');
   return (data) => {
     const value = isOptional && (data === null || data === undefined) ? {} : data;
     validate ??= (isBody ? bodies : texts).compile(schema as object);
-    if (validate(value)) return { value };
+    if (validate(value)) return value === data ? true : { value };
     throw new ApiError('invalid_request', ...sentences(validate.errors ?? [], httpPart));
   };
 }

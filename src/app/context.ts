@@ -1,6 +1,7 @@
 import type { CoreLimits } from '../core/run.ts';
 import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
+import type { State } from '../core/state.ts';
 import type { CallbackVerification } from '../ports/callback-token.ts';
 import type { StoredItem } from '../ports/queue.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
@@ -27,8 +28,11 @@ export interface AppEngine {
   submit(submission: Submission): Promise<SubmitResult>;
   /** Announces that an execution has become due. Never throws; the reconciler repairs a lost ring. */
   ring(item: StoredItem): void;
-  /** Calls `changed` after every checkpoint of the execution in this process, until the returned function is called. */
-  watch(id: string, changed: () => void): () => void;
+  /**
+   * Calls `changed` with the durable state after every checkpoint of the execution in this process, until the returned
+   * function is called. The execution need not exist yet.
+   */
+  watch(id: string, changed: (state: State) => void): () => void;
   /** Bounds the work per turn of the event loop; absent: unbounded. */
   readonly share?: Pick<LoopShare, 'run' | 'charge'>;
 }

@@ -38,5 +38,5 @@ export class KnownDefinitions {
 }
 
 function keyOf(name: string, version: string): string {
-  return JSON.stringify([name, version]);
+  return `${String(name.length)} ${name}${version}`;
 }

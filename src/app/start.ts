@@ -15,86 +15,122 @@ import type { Plan } from '../core/plan.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { type Answer, granted, type Refusal, refused } from './answer.ts';
 import type { KnownDefinition } from './known-definitions.ts';
+import type { Submission } from '../engine/write/submission.ts';
+import type { SubmitResult } from '../ports/store.ts';
 import type { AppContext } from './context.ts';
 
-/** A run as requested. Fields are unchecked client input, or absent. */
+/** A run as requested. Fields are unchecked client input, null or absent. */
 export interface StartRequest {
   readonly source:
     | { readonly kind: 'inline'; readonly definition: Json }
     | { readonly kind: 'stored'; readonly name: string; readonly version: string };
-  readonly payload?: Json;
-  readonly labels?: Json;
-  readonly startAt?: Json;
+  readonly payload?: Json | undefined;
+  readonly labels?: Json | undefined;
+  readonly startAt?: Json | undefined;
   /** The caller's W3C traceparent. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
   /** Makes the start idempotent: the same caller, key and request give the same execution. */
-  readonly startKey?: { readonly caller: string; readonly key: string };
+  readonly startKey?: { readonly caller: string; readonly key: string } | undefined;
+  /**
+   * Receives the id of the execution before it is stored, or that of an earlier start before its status is read. The
+   * last id is that of the started execution.
+   */
+  readonly announce?: ((id: string) => void) | undefined;
 }
 
 /** The started execution: a new one, or that of an earlier start with the same key. */
 export interface Started {
   readonly id: string;
   readonly status: ExecutionStatus;
+  /** Whether an earlier start has already ended. */
+  readonly isOver: boolean;
 }
 
-/** Starts an execution: makes every check that a run must pass, then one insert. It is durable once this resolves. */
-export async function start(app: AppContext, request: StartRequest): Promise<Answer<Started>> {
+/**
+ * Starts an execution: makes every check that a run must pass, then one insert. It is durable once this resolves. A
+ * known definition costs one promise: this is the hot path of the API.
+ *
+ * @throws Overloaded, at once or later, and whatever the engine's submit and `announce` throw.
+ */
+export function start(app: AppContext, request: StartRequest): Promise<Answer<Started>> {
   const checked = checkInput(request);
-  if ('ok' in checked) return checked;
+  if ('ok' in checked) return Promise.resolve(checked);
   const known = recalled(app, request);
   // Only the definition stored now may refuse, since the cached one may be outdated.
-  if (known !== undefined && missingPayload(known.plan, checked.payload).length === 0) {
-    const started = await insert(app, request, checked, { ...known, mustBeStored: true });
-    if (started !== undefined) return started;
+  if (known === undefined || missingPayload(known.plan, checked.payload).length > 0) {
+    return startAsStored(app, request, checked);
   }
+  const submission = submissionOf(app, request, checked, known, true);
+  return app.engine
+    .submit(submission)
+    .then((result) =>
+      result.kind === 'gone' ? startAsStored(app, request, checked) : outcome(app, request, submission, result),
+    );
+}
+
+/** Starts with the definition that is in the request or in the store now. */
+async function startAsStored(app: AppContext, request: StartRequest, checked: Input): Promise<Answer<Started>> {
   const source = await findPlan(app, request);
   if ('ok' in source) return source;
   const missing = missingPayload(source.plan, checked.payload);
   if (missing.length > 0)
     return refused('invalid_payload', ...missing.map((path) => `${path}: The definition requires a value here.`));
-  return (await insert(app, request, checked, source)) ?? unknownDefinition(request.source);
+  const submission = submissionOf(app, request, checked, source, false);
+  const result = await app.engine.submit(submission);
+  return result.kind === 'gone' ? unknownDefinition(request.source) : outcome(app, request, submission, result);
 }
 
-/** Stores the execution; undefined if its definition must be stored but is not. */
-async function insert(
+/** `mustBeStored`: the result is `gone` unless the definition is stored. */
+function submissionOf(
   app: AppContext,
   request: StartRequest,
-  checked: Input,
-  source: KnownDefinition & { readonly mustBeStored?: true },
-): Promise<Answer<Started> | undefined> {
+  { payload, labels, startAt }: Input,
+  { plan, definition }: KnownDefinition,
+  mustBeStored: boolean,
+): Submission {
   const now = app.clock.now();
   const id = app.engine.mintId(now);
-  const result = await app.engine.submit({
-    plan: source.plan,
+  request.announce?.(id);
+  const submission: Mutable<Submission> = {
+    plan,
     header: {
       id,
-      name: source.plan.name,
-      version: source.plan.version,
-      payload: checked.payload,
-      labels: { ...source.plan.labels, ...checked.labels },
+      name: plan.name,
+      version: plan.version,
+      payload,
+      labels: labels === noLabels && plan.labels !== undefined ? plan.labels : { ...plan.labels, ...labels },
     },
-    definition: source.definition,
-    ...(source.mustBeStored && { mustBeStored: true }),
-    payload: stringifyJson(checked.payload),
+    definition,
+    payload: stringifyJson(payload),
     createdAt: now,
-    ...(checked.startAt !== undefined && { startAt: checked.startAt }),
-    ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
-    ...(request.startKey !== undefined && {
-      startKey: { ...request.startKey, fingerprint: fingerprint(request, checked) },
-    }),
-  });
+  };
+  const { traceparent, startKey } = request;
+  if (mustBeStored) submission.mustBeStored = true;
+  if (startAt !== undefined) submission.startAt = startAt;
+  if (traceparent !== undefined) submission.traceparent = traceparent;
+  if (startKey !== undefined) {
+    const { caller, key } = startKey;
+    submission.startKey = { caller, key, fingerprint: fingerprint(request, payload, labels) };
+  }
+  return submission;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+function outcome(
+  app: AppContext,
+  request: StartRequest,
+  { header: { id }, createdAt, startAt }: Submission,
+  result: Exclude<SubmitResult, { kind: 'gone' }>,
+): Answer<Started> | Promise<Answer<Started>> {
   switch (result.kind) {
-    case 'created':
-      return granted({
-        id,
-        status: checked.startAt !== undefined && checked.startAt > now ? 'SLEEPING' : 'IN_PROGRESS',
-      });
-    case 'existing': {
-      const existing = await app.store.getProgress(result.id);
-      return granted({ id: result.id, status: existing?.status ?? 'IN_PROGRESS' });
+    case 'created': {
+      const status = startAt !== undefined && startAt > createdAt ? 'SLEEPING' : 'IN_PROGRESS';
+      return granted({ id, status, isOver: false });
     }
-    case 'gone':
-      return undefined;
+    case 'existing':
+      request.announce?.(result.id);
+      return earlierStart(app, result.id);
     case 'reused':
       return refused('idempotency_key_reused', 'This Idempotency-Key was used before with another request.');
     case 'invalid':
@@ -102,31 +138,39 @@ async function insert(
   }
 }
 
+async function earlierStart(app: AppContext, id: string): Promise<Answer<Started>> {
+  const found = await app.store.getProgress(id);
+  return granted({ id, status: found?.status ?? 'IN_PROGRESS', isOver: found?.state.end !== undefined });
+}
+
 interface Input {
   readonly payload: JsonObject;
   readonly labels: Readonly<Record<string, string>>;
-  readonly startAt?: number;
+  readonly startAt: number | undefined;
 }
+
+const noLabels: Readonly<Record<string, string>> = {};
 
 function checkInput(request: StartRequest): Input | Refusal {
   const errors: string[] = [];
   const payload = request.payload ?? {};
   if (!isJsonObject(payload)) errors.push('payload: Must be an object.');
-  const labels = checkLabels(request.labels ?? {}, errors);
+  const labels = checkLabels(request.labels ?? noLabels, errors);
   let startAt: number | undefined;
   if (request.startAt !== undefined && request.startAt !== null) {
     startAt = typeof request.startAt === 'string' ? parseInstant(request.startAt) : undefined;
     if (startAt === undefined) errors.push('startAt: Must be an ISO 8601 time with offset, like 2030-01-31T09:00:00Z.');
   }
   if (errors.length > 0) return refused('invalid_request', ...errors);
-  return { payload: payload as JsonObject, labels, ...(startAt !== undefined && { startAt }) };
+  return { payload: payload as JsonObject, labels, startAt };
 }
 
 function checkLabels(labels: Json, errors: string[]): Readonly<Record<string, string>> {
   if (!isJsonObject(labels)) {
     errors.push('labels: Must be an object whose values are strings.');
-    return {};
+    return noLabels;
   }
+  if (labels === noLabels) return noLabels;
   const entries = Object.entries(labels);
   if (entries.length > labelLimits.count) {
     errors.push(`labels: Must have at most ${String(labelLimits.count)} entries.`);
@@ -188,9 +232,9 @@ function recompiled(app: AppContext, definition: string): Plan | Refusal {
  * A hash that is equal for equal requests: ignores the order of keys, compares numbers by their digits, and treats null
  * as absent.
  */
-function fingerprint(request: StartRequest, input: Input): string {
+function fingerprint(request: StartRequest, payload: JsonObject, labels: JsonObject): string {
   const source: Json =
     request.source.kind === 'inline' ? request.source.definition : [request.source.name, request.source.version];
-  const text = canonicalJson([source, input.payload, input.labels, request.startAt ?? null]);
+  const text = canonicalJson([source, payload, labels, request.startAt ?? null]);
   return createHash('sha256').update(text).digest('hex');
 }

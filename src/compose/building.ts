@@ -269,8 +269,11 @@ async function buildApi(
     ...(await accessOptions(config, app.clock, telemetry)),
     ...(tls === undefined ? {} : { tls }),
     ...observeRequests(telemetry, config.metrics.enabled),
-    worked: (route, millis) => {
-      if (millis > longTurnMillis) telemetry.longTurn('request', millis, { route });
+    worked: {
+      fromMillis: longTurnMillis,
+      report: (route, millis) => {
+        telemetry.longTurn('request', millis, { route });
+      },
     },
     ...(config.metrics.enabled
       ? { metrics: async () => ({ contentType: metricsContentType, text: await telemetry.metrics() }) }

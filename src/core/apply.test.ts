@@ -1,4 +1,5 @@
 /** Properties of the core that hold for any definition and any sequence of events, including meaningless ones. */
+import { callsOf } from './call/ending-call.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../scenario/journal.ts';
@@ -97,8 +98,8 @@ class Machine {
 
   #take(transition: Transition): void {
     const before = this.run.state as State | undefined;
-    const { state, steps, calls } = transition;
-    const ords = [...steps, ...calls].map(({ ord }) => ord).sort((a, b) => a - b);
+    const { state, steps } = transition;
+    const ords = [...steps, ...callsOf(transition)].map(({ ord }) => ord).sort((a, b) => a - b);
     expect(ords).toEqual(Array.from(ords, (_, i) => (before?.ord ?? 0) + 1 + i));
     expect(state.ord).toBe((before?.ord ?? 0) + ords.length);
     expect(state.now).toBeGreaterThanOrEqual(before?.now ?? 0);

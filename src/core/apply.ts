@@ -2,6 +2,7 @@ import { deliveryOf } from './delivery.ts';
 import { Draft } from './draft.ts';
 import type { Env, Run, Transition } from './run.ts';
 import type { Event } from './event.ts';
+import type { Mutable } from './value/mutable.ts';
 import type { State, TaskRun } from './state.ts';
 import { advance } from './transition/advance.ts';
 import { applyCallback } from './transition/callback.ts';
@@ -21,7 +22,7 @@ import { foundUndo } from './transition/unwind.ts';
  */
 export function apply(run: Run, event: Event, env: Env): Transition {
   const d = new Draft(run, env);
-  if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consumed.push(event.inboxId);
+  if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consume(event.inboxId);
   if (d.state.end === undefined || survivesEnd(event) || (deliveryOf(d.state) !== undefined && delivers(event))) {
     if (isAsked(event)) d.state.changes = (d.state.changes ?? 0) + 1;
     dispatch(d, event);
@@ -118,11 +119,12 @@ export function prepared(state: State, event: Extract<Event, { type: 'prepared' 
   const token = state.tokens[at];
   if (state.end !== undefined || token?.stage.kind !== 'calling') return state;
   const { fingerprint, reused } = event;
-  const task: TaskRun = {
-    ...token.stage.task,
-    ...(fingerprint === undefined ? undefined : { fingerprint }),
-    ...(reused === undefined ? undefined : { key: reused.key, supersedes: reused.ord }),
-  };
+  const task: Mutable<TaskRun> = { ...token.stage.task };
+  if (fingerprint !== undefined) task.fingerprint = fingerprint;
+  if (reused !== undefined) {
+    task.key = reused.key;
+    task.supersedes = reused.ord;
+  }
   return { ...state, tokens: state.tokens.with(at, { ...token, stage: { ...token.stage, task } }) };
 }
 

@@ -1,4 +1,5 @@
 /** The delivery of a hook after the end of its execution. */
+import { callsOf } from './call/ending-call.ts';
 import { describe, expect, it } from 'vitest';
 import { apply, type Env, type Run, type Signal } from './apply.ts';
 import { prepareCall } from './call/call.ts';
@@ -95,7 +96,7 @@ class Machine {
   #take(transition: ReturnType<typeof apply>): void {
     this.run = { ...this.run, state: transition.state, outputs: transition.outputs };
     this.steps.push(...transition.steps);
-    this.calls.push(...transition.calls);
+    this.calls.push(...callsOf(transition));
     this.signals.push(...transition.signals);
     for (const command of transition.commands) if (command.type === 'call') this.sent.push(command);
     for (const command of transition.commands) {

@@ -1,7 +1,9 @@
+import { endingCall } from './call/ending-call.ts';
 import type { Outputs } from './context/outputs.ts';
 import type { CallCommand, Command, Event } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { Meter } from './meter.ts';
+import type { Mutable } from './value/mutable.ts';
 import type { NodePlan, Plan } from './plan.ts';
 import type { Env, ExecutionHeader, Run, Signal, Transition } from './run.ts';
 import type { Stage, State, Token } from './state.ts';
@@ -9,7 +11,15 @@ import type { Stage, State, Token } from './state.ts';
 /** The event that reports the answer of a call. */
 export type Answered = Extract<Event, { type: 'answered' }>;
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+/** The beginning of every list of a draft. Frozen, because all drafts share it. */
+const none: never[] = Object.freeze<never[]>([]) as never[];
+
+/** Adds an item to a list of a draft. Most lists stay empty, or get one item and no room for more. */
+function added<T>(list: T[], item: T): T[] {
+  if (list === none) return [item];
+  list.push(item);
+  return list;
+}
 
 /**
  * A transition in progress: a mutable copy of the state, and the collected rows, commands and signals. A draft never
@@ -23,15 +33,15 @@ export class Draft implements Meter {
   readonly state: Mutable<State>;
   outputs: Outputs;
   tokens: Token[];
-  commands: Command[] = [];
-  readonly steps: StepRow[] = [];
-  readonly calls: CallRow[] = [];
-  readonly undo: UndoMark[] = [];
-  readonly consumed: string[] = [];
-  readonly signals: Signal[] = [];
+  commands: Command[] = none;
+  steps: StepRow[] = none;
+  calls: CallRow[] = none;
+  undo: UndoMark[] = none;
+  consumed: string[] = none;
+  signals: Signal[] = none;
   readonly #work = { steps: 0, bytes: 0 };
-  /** Calls of this transition, each with its token as it was before; undefined while there are none. */
-  #unsent: Map<number, Token> | undefined;
+  /** Calls of this transition, each with its token as it was before. */
+  #unsent: { readonly callId: number; readonly before: Token }[] = none;
 
   constructor(run: Run, env: Env) {
     this.plan = run.plan;
@@ -112,17 +122,26 @@ export class Draft implements Meter {
     return ++this.state.calls;
   }
 
-  /** Appends a step row with the next ord, and makes its output visible. The draft takes ownership of the row. */
+  /**
+   * Appends a step row with the next ord, and makes its output visible. The draft takes ownership of the row. The row of the
+   * call before it becomes a part of it if the step records the call's answer.
+   */
   step(row: Omit<StepRow, 'ord' | 'round' | 'at'> & { readonly round?: number }): StepRow {
-    const full = this.#complete<StepRow>(row);
-    this.steps.push(full);
+    const full: Mutable<StepRow> = this.#complete<StepRow>(row);
+    const before = this.calls.at(-1);
+    const call = before && endingCall(before, full);
+    if (call !== undefined) {
+      this.calls.pop();
+      full.call = call;
+    }
+    this.steps = added(this.steps, full);
     this.outputs = this.outputs.with([full]);
     return full;
   }
 
   /** Appends a call row with the next ord. The draft takes ownership of the row. */
   call(row: Omit<CallRow, 'ord' | 'at' | 'round'> & { readonly round?: number }): void {
-    this.calls.push(this.#complete<CallRow>(row));
+    this.calls = added(this.calls, this.#complete<CallRow>(row));
   }
 
   /** Completes a row in place: copying twenty fields per row takes a significant part of the time of a checkpoint. */
@@ -136,8 +155,8 @@ export class Draft implements Meter {
 
   /** Sends a call with the checkpoint of this transition. `before` is its token without the call. */
   send(command: CallCommand, before: Token): void {
-    this.commands.push(command);
-    (this.#unsent ??= new Map()).set(command.callId, before);
+    this.command(command);
+    this.#unsent = added(this.#unsent, { callId: command.callId, before });
   }
 
   /**
@@ -147,14 +166,29 @@ export class Draft implements Meter {
   takeBack(token: Token): Token | undefined {
     const { stage } = token;
     const callId = 'callId' in stage ? stage.callId : undefined;
-    const before = callId === undefined ? undefined : this.#unsent?.get(callId);
-    if (callId === undefined || before === undefined) return undefined;
-    this.#unsent?.delete(callId);
+    const unsent = callId === undefined ? undefined : this.#unsent.find((call) => call.callId === callId);
+    if (unsent === undefined) return undefined;
+    this.#unsent = this.#unsent.filter((call) => call !== unsent);
     this.commands = this.commands.filter((command) => command.type !== 'call' || command.callId !== callId);
-    return before;
+    return unsent.before;
+  }
+
+  /** Adds a command to perform once the transition is durable. */
+  command(command: Command): void {
+    this.commands = added(this.commands, command);
+  }
+
+  /** Marks effects of earlier rows. */
+  mark(mark: UndoMark): void {
+    this.undo = added(this.undo, mark);
+  }
+
+  /** Removes an event from the inbox. */
+  consume(inboxId: string): void {
+    this.consumed = added(this.consumed, inboxId);
   }
 
   signal(signal: Signal): void {
-    this.signals.push(signal);
+    this.signals = added(this.signals, signal);
   }
 }

@@ -1,6 +1,6 @@
 import { deliveryOf, isSettled } from './delivery.ts';
 import { isWithin } from './context/scope.ts';
-import { isCalling } from './call/attempting.ts';
+import { callerOf, isCalling } from './call/attempting.ts';
 import type { State, Token } from './state.ts';
 
 /**
@@ -56,7 +56,7 @@ export function inFlight(state: State): readonly number[] {
 
 /** Whether this call was sent and not answered, according to the state. */
 export function isInFlight(state: State, callId: number): boolean {
-  return !isSettled(state) && state.tokens.some(({ stage }) => 'callId' in stage && stage.callId === callId);
+  return !isSettled(state) && callerOf(state.tokens, callId) !== undefined;
 }
 
 /**
@@ -66,7 +66,7 @@ export function isInFlight(state: State, callId: number): boolean {
 export function isDrained(state: State, callId: number): boolean {
   // A draining token is always a second token; most executions have one token.
   if (state.tokens.length < 2) return false;
-  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+  const token = callerOf(state.tokens, callId);
   return (
     token !== undefined &&
     state.tokens.some(({ stage, scope }) => stage.kind === 'draining' && isWithin(token.scope, scope))

@@ -3,8 +3,21 @@ import type { Json } from './value/json.ts';
 import type { OutputRef } from './state.ts';
 
 /** Phases of step rows. */
-export type StepPhase =
-  'UP' | 'DOWN' | 'SWITCH' | 'CALLBACK' | 'SLEEP' | 'SPLIT' | 'JOIN' | 'FAIL' | 'HOOK' | 'RESOLVE';
+export const stepPhases = [
+  'UP',
+  'DOWN',
+  'SWITCH',
+  'CALLBACK',
+  'SLEEP',
+  'SPLIT',
+  'JOIN',
+  'FAIL',
+  'HOOK',
+  'RESOLVE',
+] as const;
+
+/** The phase of a step row. */
+export type StepPhase = (typeof stepPhases)[number];
 
 /**
  * The state of a visit's compensation: `pending` may become due, `done` completed, `failed` could not be completed,
@@ -75,6 +88,8 @@ export interface StepRow {
    * operator.
    */
   readonly note?: string;
+  /** The attempt whose answer this row records. Stores write it with the row, and read it in lists of calls only. */
+  readonly call?: EndingCall;
   /** Replaces an `output` that is too large for lists. Only stores set it, never the core. */
   readonly shown?: ShownBody;
 }
@@ -96,7 +111,13 @@ export interface ShownBody {
   readonly isJson?: boolean;
 }
 
-/** One row per attempt of a call. */
+/**
+ * What a step row does not say of the attempt that it records; see `callOf`. Its ord is the one before the row's, and its
+ * idempotency key is the row's `key` unless it is given here.
+ */
+export type EndingCall = Pick<CallRow, 'callId' | 'error' | 'idempotencyKey' | 'exchange'>;
+
+/** One attempt of a call. A row of its own if no step row records the attempt: it is repeated, or its answer came too late. */
 export interface CallRow {
   readonly ord: number;
   readonly callId: number;
@@ -127,6 +148,11 @@ export interface Exchange {
   readonly responseHeaders?: Readonly<Record<string, string>>;
   readonly responseBody?: string;
   readonly responseBodyTruncated?: boolean;
+  /**
+   * The answer that the core received, if it is shown as it is: nothing in it is masked or cut. It replaces
+   * `responseHeaders` and `responseBody`, which stores restore from it (see `shownExchange`).
+   */
+  readonly answer?: ResponseView;
   readonly latencyMillis: number;
 }
 

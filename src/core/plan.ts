@@ -67,12 +67,17 @@ export interface CallbackPlan {
   readonly confirmPage?: true;
 }
 
-interface NodeBase {
+/** Fields that the plans of all nodes have. */
+export interface NodeBase {
   readonly id: string;
   /** Position in the definition, from 0. */
   readonly index: number;
   /** The innermost split branch that contains the node. */
   readonly branch?: { readonly split: string; readonly entry: string; readonly join: string };
+  /** The node to go to after a failure of this one. */
+  readonly onFailure?: string;
+  /** The node from which a token that forks here continues once its branches have ended. */
+  readonly join?: string;
 }
 
 /** A call, sync or async. */
@@ -85,21 +90,6 @@ export interface TaskPlan extends NodeBase {
   readonly compensation?: CallPlan;
   readonly compensateWhen: CompensateWhen;
   readonly retry: RetryPolicy;
-  readonly onFailure?: string;
-  readonly next?: string;
-}
-
-/** A choice by conditions; the first case that holds wins. */
-export interface SwitchPlan extends NodeBase {
-  readonly kind: 'switch';
-  readonly cases: readonly { readonly name?: string; readonly when: Expression; readonly target: string }[];
-  readonly default: string;
-}
-
-/** A durable wait, for a duration or until an instant. */
-export interface SleepPlan extends NodeBase {
-  readonly kind: 'sleep';
-  readonly wait: { readonly durationMillis: number } | { readonly until: Template };
   readonly next?: string;
 }
 
@@ -117,14 +107,41 @@ export interface JoinPlan extends NodeBase {
   readonly next?: string;
 }
 
+/** A choice by conditions; the first case that holds wins. */
+export interface SwitchPlan extends NodeBase {
+  readonly kind: 'switch';
+  readonly cases: readonly { readonly name?: string; readonly when: Expression; readonly target: string }[];
+  readonly default: string;
+}
+
+/** A durable wait, for a duration or until an instant. */
+export interface SleepPlan extends NodeBase {
+  readonly kind: 'sleep';
+  readonly wait: { readonly durationMillis: number } | { readonly until: Template };
+  readonly next?: string;
+}
+
 /** A node that fails the execution, or its branch, with a rendered reason. */
 export interface FailPlan extends NodeBase {
   readonly kind: 'fail';
   readonly reason: Template;
 }
 
+/** The plans of nodes, by the field `kind` of a definition; `node/kinds.ts` does not compile without a kind of each. */
+export interface NodePlans {
+  readonly task: TaskPlan;
+  readonly switch: SwitchPlan;
+  readonly sleep: SleepPlan;
+  readonly split: SplitPlan;
+  readonly join: JoinPlan;
+  readonly fail: FailPlan;
+}
+
+/** A kind of node, as definitions name it. */
+export type NodeKindName = keyof NodePlans;
+
 /** One node of the graph. */
-export type NodePlan = TaskPlan | SwitchPlan | SleepPlan | SplitPlan | JoinPlan | FailPlan;
+export type NodePlan = NodePlans[NodeKindName];
 
 /** The node outputs that the templates or conditions of one place read. */
 export interface Ask {
@@ -140,6 +157,11 @@ export interface Asks {
   readonly during: ReadonlyMap<string, Ask>;
   /** By node: the conditions of a switch or on callbacks. */
   readonly condition: ReadonlyMap<string, Ask>;
+  /**
+   * By node: what must be in memory when a token enters it. Absent for nodes with a call, whose templates are rendered
+   * when the call is made.
+   */
+  readonly entry: ReadonlyMap<string, Ask>;
   /** By node: its compensation. */
   readonly compensation: ReadonlyMap<string, Ask>;
   readonly onSuccess?: Ask;
@@ -191,5 +213,3 @@ export interface Plan {
   /** Whether any template reads `steps` or `step.<index>`, so that the order of first completion must be recorded. */
   readonly usesOrder: boolean;
 }
-
-export type { Expression, RequestPlan, Template };

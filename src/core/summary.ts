@@ -1,3 +1,4 @@
+import type { Mutable } from './value/mutable.ts';
 import type { Blocked, ExecutionStatus, FailureReason, State, Token } from './state.ts';
 import type { Plan } from './plan.ts';
 
@@ -46,30 +47,32 @@ export function summarize(state: State): Summary {
   const failed = verdict !== undefined && verdict.status !== 'SUCCEEDED' ? verdict : undefined;
   const description = end?.description ?? failed?.description;
   const reason = end === undefined ? failed?.reason : end.reason;
-  return {
+  const callbackKeys = callbackKeysOf(state);
+  const summary: Mutable<Summary> = {
     status: statusOf(state),
     round: state.round,
     startedAt: state.startedAt,
     updatedAt: state.now,
-    ...(end === undefined ? undefined : { completedAt: end.at ?? state.now }),
-    ...(description === undefined ? undefined : { failureDescription: description }),
-    ...(reason === undefined ? undefined : { reason }),
-    ...(failed?.nodeId === undefined ? undefined : { failedNodeId: failed.nodeId }),
-    ...(state.hookWarning === undefined ? undefined : { callbackWarning: state.hookWarning }),
-    ...callbackKeysOf(state),
     maybeStanding: end !== undefined && end.status !== 'SUCCEEDED',
   };
+  if (end !== undefined) summary.completedAt = end.at ?? state.now;
+  if (description !== undefined) summary.failureDescription = description;
+  if (reason !== undefined) summary.reason = reason;
+  if (failed?.nodeId !== undefined) summary.failedNodeId = failed.nodeId;
+  if (state.hookWarning !== undefined) summary.callbackWarning = state.hookWarning;
+  if (callbackKeys !== undefined) summary.callbackKeys = callbackKeys;
+  return summary;
 }
 
 /** Sorted key ids of valid callback tokens: of nodes that wait, and of accepted operations that are being repeated. */
-function callbackKeysOf({ tokens }: State): Pick<Summary, 'callbackKeys'> | undefined {
+function callbackKeysOf({ tokens }: State): readonly string[] | undefined {
   let keys: Set<string> | undefined;
   for (const { stage } of tokens) {
     if ('task' in stage && stage.task.accepted === true && stage.task.keyId !== undefined) {
       (keys ??= new Set<string>()).add(stage.task.keyId);
     }
   }
-  return keys && { callbackKeys: [...keys].sort() };
+  return keys && [...keys].sort();
 }
 
 /** One current position of an execution and why it waits there. Instants are ms since 1970. */
@@ -142,10 +145,9 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
     case 'sleeping':
       return { nodeId, visit: stage.visit, state: 'SLEEPING', attempt: 1, since: stage.since, until: stage.until };
     case 'forked': {
-      const node = plan.nodes.get(nodeId);
       const open = Object.entries(stage.branches).filter(([, end]) => end.status === 'RUNNING');
       return {
-        nodeId: node?.kind === 'split' ? node.join : nodeId,
+        nodeId: plan.nodes.get(nodeId)?.join ?? nodeId,
         visit: stage.visit,
         state: 'JOINING',
         attempt: 1,

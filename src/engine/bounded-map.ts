@@ -10,6 +10,8 @@ export class BoundedMap<K, V> {
   readonly #limit: number;
   readonly #weights: Weights<V> | undefined;
   #weight = 0;
+  /** The most recently used key: using it again moves nothing. */
+  #newest: K | undefined;
 
   /** `limit` is the maximum number of entries, at least 1. The map does not keep an entry heavier than the whole bound. */
   constructor(limit: number, weights?: Weights<V>) {
@@ -31,8 +33,10 @@ export class BoundedMap<K, V> {
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;
+    if (key === this.#newest) return value;
     this.#entries.delete(key);
     this.#entries.set(key, value);
+    this.#newest = key;
     return value;
   }
 
@@ -43,6 +47,7 @@ export class BoundedMap<K, V> {
     const most = this.#weights?.most ?? Infinity;
     if (weight > most) return;
     this.#entries.set(key, value);
+    this.#newest = key;
     this.#weight += weight;
     while (this.#entries.size > this.#limit || this.#weight > most) {
       const oldest = this.#entries.keys().next();
@@ -56,6 +61,7 @@ export class BoundedMap<K, V> {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;
     this.#entries.delete(key);
+    if (key === this.#newest) this.#newest = undefined;
     this.#weight -= this.#weights?.of(value) ?? 0;
     return value;
   }

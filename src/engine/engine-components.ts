@@ -167,7 +167,7 @@ export class EngineComponents {
         ...memory,
       },
       over: (id) => parts.gate?.ended(id),
-      load: (lease, dueAt) => void loader.load(lease, dueAt, this.pool),
+      load: (lease, dueAt) => loader.load(lease, dueAt, this.pool),
       roomFreed: () => this.claims.roomFreed(),
     });
     this.submitter = new Submitter({

@@ -1,6 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, graph, RuntimeFixture, task } from '../../test/runtime-fixture.ts';
+import { shardOf, slotOf } from '../core/value/slot.ts';
+import type { Queue } from '../ports/queue.ts';
 import type { Engine } from './engine.ts';
+
+/** The queue, with these getters instead of its own properties. */
+function overriding(queue: Queue, getters: { readonly [Name in keyof Queue]?: () => Queue[Name] }): Queue {
+  return new Proxy(queue, {
+    get: (target, name) => {
+      const getter = getters[name as keyof Queue];
+      if (getter !== undefined) return getter();
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
 
 describe('the engine', () => {
   let fixture: RuntimeFixture;
@@ -36,15 +50,7 @@ describe('the engine', () => {
 
   it('starts nothing directly past what is overdue in its queue', async () => {
     let oldestDueAt: number | undefined;
-    const other = await fixture.engine({}, true, (queue) => {
-      return new Proxy(queue, {
-        get: (target, name) => {
-          if (name === 'oldestDueAt') return oldestDueAt;
-          const value: unknown = Reflect.get(target, name, target);
-          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-        },
-      });
-    });
+    const other = await fixture.engine({}, true, (queue) => overriding(queue, { oldestDueAt: () => oldestDueAt }));
     const loads: number[] = [];
     for (const lateMillis of [undefined, 100, 101]) {
       oldestDueAt = lateMillis === undefined ? undefined : fixture.clock.now() - lateMillis;
@@ -52,6 +58,29 @@ describe('the engine', () => {
       loads.push(fixture.store.count('takeOver'));
     }
     expect(loads).toEqual([0, 0, 1]);
+  });
+
+  it('mints ids in one shard at a time, in each owned shard in turn, and in those that can be reached', async () => {
+    const count = 64;
+    const unreachable = new Set<number>();
+    const reaches = (slot: number): boolean => !unreachable.has(shardOf(slot, count));
+    const owned = { count, shards: [7, 20, 63] };
+    const sharded = await fixture.engine({}, true, (queue) =>
+      overriding(queue, { owned: () => owned, reaches: () => reaches }),
+    );
+    const mint = (): number => shardOf(slotOf(sharded.mintId(fixture.clock.now())), count);
+    const seen: number[][] = [];
+    for (let window = 0; window < 4; window++) {
+      seen.push([mint(), mint(), mint()]);
+      await fixture.clock.advance(200);
+    }
+    expect(seen.map((each) => new Set(each).size)).toEqual([1, 1, 1, 1]);
+    expect(new Set(seen.slice(0, 3).flat())).toEqual(new Set([7, 20, 63]));
+    expect(seen[3]).toEqual(seen[0]);
+    unreachable.add(7).add(20);
+    expect([mint(), mint()]).toEqual([63, 63]);
+    unreachable.add(63);
+    expect([7, 20, 63]).toContain(mint());
   });
 
   it('answers a run only after it is durable', async () => {
@@ -200,7 +229,7 @@ describe('the engine', () => {
     const moved: (string | undefined)[] = [];
     fixture.http.reply = () => ({ afterMillis: 10 });
     const id = await fixture.submit(engine, chain('a', 'b'));
-    const end = engine.watch(id, (news) => moved.push(news.end));
+    const end = engine.watch(id, ({ end: over }) => moved.push(over?.status));
     await fixture.until(id);
     expect(moved).toEqual([undefined, 'SUCCEEDED']);
     end();

@@ -1,4 +1,4 @@
-import { slotOf } from '../core/value/slot.ts';
+import { idInShard, slotInShard, slotOf } from '../core/value/slot.ts';
 import { processOf, type StoredItem } from '../ports/queue.ts';
 import type { SubmitResult } from '../ports/store.ts';
 import type { CoreEnvironment } from './core-env.ts';
@@ -25,8 +25,13 @@ export interface StopOptions {
 const ringPatienceMillis = 2_000;
 /** How long each step of a stop may take after the drain, in ms. */
 const flushGraceMillis = 2_000;
-/** Maximum number of ids minted to find one in an owned shard. With more processes than that, some executions start elsewhere. */
+/** Maximum number of owned shards that are considered for a new id while servers of the queue are away. */
 const maxMintTries = 64;
+/**
+ * How long new ids go to the same shard, in ms. Executions that run at the same time then share a shard, so one short step of the queue
+ * claims or ends many of them.
+ */
+const mintMillis = 200;
 
 /**
  * The engine of one process: accepts executions, drives the due ones, and notifies their watchers.
@@ -45,6 +50,9 @@ export class Engine {
   #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #hurryStop: (() => void) | undefined;
+  /** Since when new ids have gone to the present shard, and the number of that shard among the owned ones, taken modulo. */
+  #mintedFrom = -Infinity;
+  #mintTurn = 0;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -92,18 +100,24 @@ export class Engine {
 
   /**
    * Mints an id for a new execution. If possible the id belongs to a shard that this process owns and whose server answers, so that the
-   * execution can start here at once without a message to another process.
+   * execution can start here at once without a message to another process. The owned shards take turns.
    */
   mintId(now: number): string {
     const { queue, entropy, runs } = this.#parts;
-    let id = entropy.uuid(now);
-    if (!runs || queue.owned.shards.length === 0) return id;
+    const id = entropy.uuid(now);
+    const { count, shards } = queue.owned;
+    if (!runs || count === 1 || shards.length === 0) return id;
+    if (Math.abs(now - this.#mintedFrom) >= mintMillis) {
+      this.#mintedFrom = now;
+      this.#mintTurn++;
+    }
     let own: string | undefined;
-    for (let tries = 0; tries < maxMintTries; tries++) {
-      const slot = slotOf(id);
-      if (queue.reaches?.(slot) ?? queue.owns(slot)) return id;
-      if (queue.owns(slot)) own ??= id;
-      id = entropy.uuid(now);
+    for (let tries = 0; tries < Math.min(shards.length, maxMintTries); tries++) {
+      const index = shards[(this.#mintTurn + tries) % shards.length] as number;
+      const isReached = queue.reaches?.(slotInShard(count, index)) ?? true;
+      if (!isReached && own !== undefined) continue;
+      own = idInShard(id, count, index) ?? own;
+      if (isReached && own !== undefined) return own;
     }
     return own ?? id;
   }
@@ -116,17 +130,13 @@ export class Engine {
   }
 
   /**
-   * Calls `watcher` after every checkpoint of the execution that this process writes. The returned function ends the watch.
+   * Calls `watcher` with the durable state after every checkpoint of the execution that this process writes. The
+   * execution need not exist yet. The returned function ends the watch.
    *
    * @throws Overloaded when there are too many watchers.
    */
   watch(id: string, watcher: Watcher): () => void {
     return this.#components.watch.watch(id, watcher);
-  }
-
-  /** Notifies the watchers of an execution that another part of this process has changed. */
-  notify(id: string, ord: number): void {
-    this.#components.watch.tell({ id, ord });
   }
 
   /** Refills a queue that has lost its content from the store, at once. */

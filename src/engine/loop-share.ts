@@ -3,7 +3,7 @@ import type { Event } from '../core/event.ts';
 import type { Meter } from '../core/meter.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogFields, LongTurnKind } from '../ports/telemetry.ts';
-import { turnFields, type WatchdogParts, watchTurn } from './watchdog.ts';
+import { type WatchdogParts, watchRun, watchTurn } from './watchdog.ts';
 
 /** The limits of one turn. */
 export interface LoopShareLimits {
@@ -75,7 +75,7 @@ export class LoopShare implements Meter {
     const begun = this.#parts.clock.monotonic();
     const transition = apply(run, event, env);
     this.charge(transition.work.steps, transition.work.bytes);
-    watchTurn(this.#parts, 'apply', begun, () => turnFields(run));
+    watchRun(this.#parts, 'apply', begun, run);
     return transition;
   }
 

@@ -11,7 +11,7 @@ export interface TraceParent {
 
 /** Parses a header; undefined when it is absent or malformed. */
 export function parentOf(header: string | undefined): TraceParent | undefined {
-  if (header === undefined || !form.test(header)) return undefined;
+  if (!isUsable(header)) return undefined;
   return {
     traceId: header.slice(3, 35),
     spanId: header.slice(36, 52),
@@ -19,39 +19,49 @@ export function parentOf(header: string | undefined): TraceParent | undefined {
   };
 }
 
+/** The trace of an execution: its id (see {@link traceIdOf}), and the header of the submission. */
+export interface Trace {
+  readonly traceId: string;
+  readonly traceparent?: string | undefined;
+}
+
 /**
  * Creates the W3C `traceparent` header of an outbound call, with a new span id. If the submission had a well-formed
  * header, the call continues that trace with its flags. Otherwise the execution's id is the trace id, so that all workers
  * use the same trace, also after a restart, and `isSampled` sets the flags. `random` returns 64 bits as two numbers in
- * [0, 1); `parent` is the header of the submission.
+ * [0, 1).
  */
 export function traceparentOf(
-  executionId: string,
-  parent: string | undefined,
+  { traceId, traceparent }: Trace,
   random: () => number,
   isSampled: boolean = false,
 ): string {
-  const span = `${word(random())}${word(random())}`;
-  if (parent !== undefined && form.test(parent)) return `${parent.slice(0, 36)}${span}${parent.slice(52)}`;
-  return `00-${executionId.replaceAll('-', '')}-${span}-${isSampled ? '01' : '00'}`;
+  const span = spanOf(random);
+  if (isUsable(traceparent)) return `${traceparent.slice(0, 36)}${span}${traceparent.slice(52)}`;
+  return ['00', traceId, span, isSampled ? '01' : '00'].join('-');
 }
 
-const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_byte, value) => value.toString(16).padStart(2, '0'));
+function isUsable(traceparent: string | undefined): traceparent is string {
+  return traceparent !== undefined && form.test(traceparent);
+}
 
-/**
- * 32 bits as hex; never all zero, because an id of zeros is invalid. Uses a table, because `toString(16)` divides doubles
- * and every call needs two words.
- */
-function word(share: number): string {
-  const bits = Math.floor(share * 0xffff_ffff) + 1;
-  let text = '';
-  for (let shift = 24; shift >= 0; shift -= 8) text += hexOfByte[(bits >>> shift) & 0xff] as string;
-  return text;
+/** The bytes of one span id. */
+const spanBytes = Buffer.alloc(8);
+
+/** 64 bits as hex; neither half is all zero, because an id of zeros is invalid. */
+function spanOf(random: () => number): string {
+  spanBytes.writeUInt32BE(bitsOf(random()), 0);
+  spanBytes.writeUInt32BE(bitsOf(random()), 4);
+  return spanBytes.toString('hex');
+}
+
+function bitsOf(share: number): number {
+  return Math.floor(share * 0xffff_ffff) + 1;
 }
 
 /** The trace id that {@link traceparentOf} uses, for log lines. */
 export function traceIdOf(executionId: string, parent: string | undefined): string {
-  return parent !== undefined && form.test(parent) ? parent.slice(3, 35) : executionId.replaceAll('-', '');
+  return isUsable(parent) ? parent.slice(3, 35) : executionId.replaceAll('-', '');
 }
 
 /** The id of the span of a round. Every process computes the same id, so calls can name the span before it ends. */

@@ -1,16 +1,11 @@
-import type { State, TerminalStatus } from '../core/state.ts';
+import type { State } from '../core/state.ts';
 import { Overloaded } from './settings.ts';
 
-/** The news for a watcher; rows up to `ord` are durable. A watcher that needs more reads the store. */
-export interface Moved {
-  readonly id: string;
-  readonly ord: number;
-  /** Present once the execution is over. */
-  readonly end?: TerminalStatus;
-}
-
-/** Receives news. Must not throw, and must be quick, since it runs inside the engine's commit. */
-export type Watcher = (moved: Moved) => void;
+/**
+ * Receives a durable state: rows up to its `ord` are durable, too. Must not throw, and must be quick, since it runs
+ * inside the engine's commit.
+ */
+export type Watcher = (state: State) => void;
 
 /** Tells the watchers in this process, such as waiting requests and event streams, that an execution has moved. */
 export class WatchHub {
@@ -29,8 +24,8 @@ export class WatchHub {
   }
 
   /**
-   * Calls `watcher` after every change that this process makes to the execution. The returned function ends the watch; a
-   * second call of it does nothing.
+   * Calls `watcher` after every change that the engine of this process makes to the execution, which need not exist
+   * yet. The returned function ends the watch; a second call of it does nothing.
    *
    * @throws Overloaded when there are too many watchers.
    */
@@ -39,7 +34,7 @@ export class WatchHub {
     let watchers = this.#watchers.get(id);
     if (watchers === undefined) this.#watchers.set(id, (watchers = new Set()));
     // Wraps the watcher in a new function, so that the same watcher may be added twice.
-    const own: Watcher = (moved) => watcher(moved);
+    const own: Watcher = (state) => watcher(state);
     watchers.add(own);
     this.#count++;
     const set = watchers;
@@ -50,15 +45,10 @@ export class WatchHub {
     };
   }
 
-  /** Notifies the watchers of an execution of a durable state. Builds the notification only if there are watchers. */
-  changed(id: string, { ord, end }: Pick<State, 'ord' | 'end'>): void {
-    if (this.#watchers.has(id)) this.tell({ id, ord, ...(end && { end: end.status }) });
-  }
-
-  /** Notifies the watchers of an execution. */
-  tell(moved: Moved): void {
-    const watchers = this.#watchers.get(moved.id);
+  /** Notifies the watchers of an execution of a durable state. */
+  changed(id: string, state: State): void {
+    const watchers = this.#watchers.get(id);
     if (watchers === undefined) return;
-    for (const watcher of watchers) watcher(moved);
+    for (const watcher of watchers) watcher(state);
   }
 }

@@ -20,6 +20,12 @@ export function watchTurn(parts: WatchdogParts, kind: LongTurnKind, begun: numbe
   if (millis > longTurnMillis) parts.telemetry.longTurn(kind, millis, fields());
 }
 
+/** As {@link watchTurn}, for work on one execution; `nodeId` as in {@link turnFields}. */
+export function watchRun(parts: WatchdogParts, kind: LongTurnKind, begun: number, run: Run, nodeId?: string): void {
+  const millis = parts.clock.monotonic() - begun;
+  if (millis > longTurnMillis) parts.telemetry.longTurn(kind, millis, turnFields(run, nodeId));
+}
+
 /** Maximum number of nodes that a log line names. */
 const maxNodes = 5;
 

@@ -1,7 +1,15 @@
 import { maxHeaderSize } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { codingsOf, decodeContent, tooLargeProblem } from '../content/codings.ts';
-import type { CallAnswer, CallError, LastWord, CallHandle, OutboundRequest } from '../ports/http-caller.ts';
+import type { Mutable } from '../core/value/mutable.ts';
+import type {
+  CallAnswer,
+  CallError,
+  CallResponse,
+  LastWord,
+  CallHandle,
+  OutboundRequest,
+} from '../ports/http-caller.ts';
 import { EgressRefusedError } from './connector.ts';
 import { readBody, unreadable } from './response-body.ts';
 import type { ReadBody } from './response-body.ts';
@@ -89,9 +97,7 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     if (this.#ended) throw endedError;
     const lastWord = this.#lastWord;
     if (lastWord?.mayLeave() === false) {
-      this.#end(() => {
-        lastWord.withheld();
-      });
+      this.#end(undefined);
       throw endedError;
     }
     this.#controller = controller;
@@ -197,21 +203,21 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
       // Blanks after a value are not part of it (RFC 9110, 5.5).
       else if (value.charCodeAt(value.length - 1) === blank) headers[name] = value.trimEnd();
     }
-    const plain = headers as Record<string, string>;
-    this.#answer({
+    const answer: Mutable<CallResponse> = {
       kind: 'response',
       status: this.#status,
-      headers: plain,
+      headers: headers as Record<string, string>,
       body: text,
       bodyJson: json,
-      ...(problem === undefined ? undefined : { bodyProblem: problem }),
       latencyMillis: performance.now() - this.#startedAt,
-    });
+    };
+    if (problem !== undefined) answer.bodyProblem = problem;
+    this.#end(answer);
   }
 
   #fail(error: CallError, message: string): void {
     if (this.#ended) return;
-    this.#answer({
+    this.#end({
       kind: 'failed',
       error,
       sent: this.#sent,
@@ -221,13 +227,8 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     });
   }
 
-  #answer(answer: CallAnswer): void {
-    this.#end(() => {
-      this.#done(answer);
-    });
-  }
-
-  #end(tell: () => void): void {
+  /** Ends the call with its answer; without one, the sender has withheld the call. */
+  #end(answer: CallAnswer | undefined): void {
     this.#ended = true;
     this.#controller = undefined;
     this.#first = undefined;
@@ -236,7 +237,10 @@ export class OutboundCall implements Dispatcher.DispatchHandler, CallHandle {
     this.#owner.ended(this);
     // In a microtask: neither `start` nor `abort` may be interrupted by the answer, and an error that `done` throws by
     // mistake must not be taken by undici for one of the call's.
-    queueMicrotask(tell);
+    queueMicrotask(() => {
+      if (answer === undefined) this.#lastWord?.withheld();
+      else this.#done(answer);
+    });
   }
 }
 

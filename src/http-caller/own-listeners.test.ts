@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CallAnswer } from '../ports/http-caller.ts';
+import { type Destination, Destinations } from './destination.ts';
 import { createEgressPolicy, type EgressPolicy, type EgressRules } from './egress-policy.ts';
 import { OwnListeners, type OwnRoutes } from './own-listeners.ts';
 import { UndiciCaller } from './undici-caller.ts';
@@ -92,8 +93,9 @@ describe('the URL of a callback', () => {
     [`http://localhost:8080${callback}/../../../../../workflows`, false],
     ['http://localhost:8080/audit', false],
   ])('%s: %s', (url, isOne) => {
-    expect(own.mayBeCallback(new URL(url))).toBe(isOne);
-    expect(new OwnListeners([]).mayBeCallback(new URL(url))).toBe(false);
+    const destination = new Destinations().of(url) as Destination;
+    expect(own.mayBeCallback(destination)).toBe(isOne);
+    expect(new OwnListeners([]).mayBeCallback(destination)).toBe(false);
   });
 });
 

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import type { Destination } from './destination.ts';
 import { type AddressBytes, type Network, networkContains, parseAddress, parseNetwork } from './ip-address.ts';
 
 /** The routes of the own listeners that calls may reach: `callbacks` (each requires a token) or `all`. */
@@ -45,13 +46,15 @@ export class OwnListeners {
   }
 
   /** Whether a URL may be that of an allowed callback, as far as the URL alone can tell. */
-  mayBeCallback(url: URL): boolean {
+  mayBeCallback({ origin, path }: Destination): boolean {
     if (!this.#allowed.has('callbacks')) return false;
-    const match = callbackPath.exec(url.pathname);
+    const query = path.indexOf('?');
+    const pathname = query < 0 ? path : path.slice(0, query);
+    const match = callbackPath.exec(pathname);
     if (match === null) return false;
-    const port = portOf(url);
+    const { port } = origin;
     if (this.#listeners.some((listener) => listener.port === port) && match.index === 0) return true;
-    return this.#isBase(bareHost(url), port) && url.pathname.slice(0, match.index) === this.#base?.path;
+    return this.#isBase(bareHost(origin), port) && pathname.slice(0, match.index) === this.#base?.path;
   }
 
   /**
@@ -81,8 +84,8 @@ export class OwnListeners {
 }
 
 /** The host as the egress policy compares it. */
-function bareHost(url: URL): string {
-  return url.hostname.replace(/^\[|\]$|\.+$/g, '');
+function bareHost({ hostname }: Pick<URL, 'hostname'>): string {
+  return hostname.replace(/^\[|\]$|\.+$/g, '');
 }
 
 function portOf(url: URL): number {

@@ -3,6 +3,7 @@ import { acceptedCodings } from '../content/codings.ts';
 import type { CallAnswer, LastWord, CallHandle, HttpCaller, OutboundRequest } from '../ports/http-caller.ts';
 import { createConnector, readCorrectly, tlsOptions } from './connector.ts';
 import type { OutboundTls, ResolveHost } from './connector.ts';
+import { Destinations } from './destination.ts';
 import type { EgressPolicy } from './egress-policy.ts';
 import type { OwnListeners } from './own-listeners.ts';
 import { OutboundCall } from './outbound-call.ts';
@@ -47,6 +48,7 @@ export class UndiciCaller implements HttpCaller, CallOwner {
   readonly #userAgent: string;
   readonly #behindProxy: boolean;
   readonly #own: OwnListeners | undefined;
+  readonly #destinations = new Destinations();
   #options: UndiciCallerOptions;
   #dispatchers: Dispatchers;
   /** Connections with earlier certificates: calls under way end on them. */
@@ -89,19 +91,16 @@ export class UndiciCaller implements HttpCaller, CallOwner {
       call.abort();
       return call;
     }
-    const url = parseUrl(request.url);
-    if (typeof url === 'string') {
-      call.refuse(url);
+    const destination = this.#destinations.of(request.url);
+    if (typeof destination === 'string') {
+      call.refuse(destination);
       return call;
     }
-    const forCallbacks = this.#own !== undefined && request.url.includes('/callback') && this.#own.mayBeCallback(url);
+    const { origin, path } = destination;
+    const forCallbacks = this.#own !== undefined && path.includes('/callback') && this.#own.mayBeCallback(destination);
     if (this.#behindProxy) {
-      const decision = this.#policy.decide({
-        host: url.hostname,
-        port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
-        fromData: request.authorityFromData,
-        forCallbacks,
-      });
+      const { hostname: host, port } = origin;
+      const decision = this.#policy.decide({ host, port, fromData: request.authorityFromData, forCallbacks });
       if (!decision.allowed) {
         call.refuse(decision.reason);
         return call;
@@ -110,8 +109,8 @@ export class UndiciCaller implements HttpCaller, CallOwner {
     this.#calls.add(call);
     this.#dispatcher(request.authorityFromData, forCallbacks).dispatch(
       {
-        origin: url.origin,
-        path: url.search === '' ? url.pathname : url.pathname + url.search,
+        origin: origin.text,
+        path,
         method: request.verb,
         headers: this.#headers(request.headers),
         body: request.body ?? null,
@@ -145,16 +144,18 @@ export class UndiciCaller implements HttpCaller, CallOwner {
     return (this.#dispatchers.callbacks[kind] ??= createDispatcher(this.#options, fromData, true));
   }
 
-  #headers(given: Readonly<Record<string, string>>): Record<string, string> {
-    const headers: Record<string, string> = { ...given };
+  /** Names and values in turn. */
+  #headers(given: Readonly<Record<string, string>>): string[] {
+    const headers: string[] = [];
     let hasEncoding = false;
     let hasAgent = false;
     for (const name in given) {
+      headers.push(name, given[name] as string);
       if (name.length === 15) hasEncoding ||= name.toLowerCase() === 'accept-encoding';
       else if (name.length === 10) hasAgent ||= name.toLowerCase() === 'user-agent';
     }
-    if (!hasEncoding) headers['accept-encoding'] = acceptedCodings;
-    if (!hasAgent) headers['user-agent'] = this.#userAgent;
+    if (!hasEncoding) headers.push('accept-encoding', acceptedCodings);
+    if (!hasAgent) headers.push('user-agent', this.#userAgent);
     return headers;
   }
 }
@@ -176,29 +177,19 @@ function openOf({ fixed, fromData, callbacks }: Dispatchers): ReadonlySet<Dispat
   return new Set([fixed, fromData, ...Object.values(callbacks)]);
 }
 
-/** The URL, or a sentence on why no request can go to it. */
-function parseUrl(text: string): URL | string {
-  const url = URL.parse(text);
-  if (url === null) return 'The URL is not valid.';
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    return `The URL's scheme ${url.protocol} is not http or https.`;
-  if (url.username !== '' || url.password !== '') return 'The URL holds user information; use auth instead.';
-  return url;
-}
-
 function createDispatcher(options: UndiciCallerOptions, fromData: boolean, forCallbacks: boolean = false): Dispatcher {
   const connectTimeoutMillis = options.connectTimeoutMillis ?? 10_000;
   const shared = {
     pipelining: 1,
     headersTimeout: 0,
     bodyTimeout: 0,
-    allowH2: false,
     factory: (origin: string | URL, pool: object): Dispatcher =>
-      new Pool(origin, { ...pool, connections: connectionsTo(origin, options) }),
+      new Pool(origin, { ...pool, allowH2: false, connections: connectionsTo(origin, options) }),
   };
   if (options.proxy !== undefined) {
     return new ProxyAgent({
       ...shared,
+      allowH2: false,
       // undici creates both kinds of connections itself, and passes the functions that do so to this one.
       factory: (
         origin: string | URL,

@@ -58,8 +58,10 @@ export interface CopiedRows {
     undo: string | null,
     undoRank: number | null,
     undoSort: number | null,
+    callId: number | null,
     row: string,
     shown: string | null,
+    call: string | null,
     output: string | null,
   ];
   readonly call: readonly [execution: string, ord: number, row: string];

@@ -1,4 +1,5 @@
 import type { Transition } from '../core/run.ts';
+import { callsOf } from '../core/call/ending-call.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
 import type { OutputQuery } from '../core/context/outputs.ts';
@@ -37,7 +38,7 @@ export class Journal {
   /** Appends the rows of a transition. */
   append(transition: Transition): void {
     this.steps.push(...transition.steps);
-    this.calls.push(...transition.calls);
+    this.calls.push(...callsOf(transition));
     for (const row of transition.steps) if (row.undo !== undefined) this.#undo.set(row.ord, row.undo);
     for (const mark of transition.undo) {
       if (mark.kind === 'set') this.#undo.set(mark.ord, mark.undo);

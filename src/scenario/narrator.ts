@@ -1,4 +1,5 @@
 import type { Signal, Transition } from '../core/run.ts';
+import { callsOf } from '../core/call/ending-call.ts';
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { Json } from '../core/value/json.ts';
 import type { State, Token } from '../core/state.ts';
@@ -40,7 +41,9 @@ export class Narrator {
   }
 
   /** Records the rows and signals of a transition. */
-  tell({ calls, steps, signals, state }: Transition): void {
+  tell(transition: Transition): void {
+    const { steps, signals, state } = transition;
+    const calls = callsOf(transition);
     const told = [
       ...calls.map((row) => ({ ord: row.ord, entry: this.#call(row, state) })),
       ...steps.flatMap((row) => {

@@ -52,13 +52,20 @@ export class Authenticator {
     this.#failures = new RateLimiter(limit, () => clock.monotonic());
   }
 
-  /** Never throws because of the request's content. `address` is the caller's, without a port. */
-  async authenticate(headers: IncomingHttpHeaders, address: string): Promise<Authentication> {
+  /**
+   * Answers at once for API keys. Never throws because of the request's content. `address` is the caller's, without a
+   * port.
+   */
+  authenticate(headers: IncomingHttpHeaders, address: string): Authentication | Promise<Authentication> {
     const credential = credentialOf(headers);
     if (credential === undefined) return { kind: 'missing' };
     const digest = digestOf(credential);
     const owner = this.#parts.keys.find(digest, this.#parts.clock.now());
     if (owner !== undefined) return { kind: 'known', principal: owner };
+    return this.#judgeToken(credential, digest, address);
+  }
+
+  async #judgeToken(credential: string, digest: Buffer, address: string): Promise<Authentication> {
     const party = addressGroup(address);
     const retryAfterMillis = this.#failures.wait(party);
     if (retryAfterMillis > 0 && !this.#wasGood(digest)) return { kind: 'limited', retryAfterMillis };

@@ -39,7 +39,7 @@ import {
   stepPage,
 } from './pages.ts';
 import { effectRow, undoTarget } from './row-text.ts';
-import { decodeStep, type StepText } from './step-text.ts';
+import { decodeStep, type StepText, type StoredCall } from './step-text.ts';
 import {
   activeCounts,
   type ClaimValues,
@@ -64,9 +64,8 @@ export interface DueCursor {
 
 /**
  * The rows of one database, with states, steps, calls and events as text: what Postgres and SQLite implement each in SQL.
- * `Call` is a call as the database keeps it.
  */
-export interface StoredRows<Call extends { readonly ord: number }> {
+export interface StoredRows {
   listDefinitions(
     page: PageValues,
     after: { readonly createdAt: number; readonly id: string } | undefined,
@@ -96,8 +95,8 @@ export interface StoredRows<Call extends { readonly ord: number }> {
     page: PageValues,
     after: number | undefined,
     of: { readonly afterOrd: number | undefined; readonly withoutBodies: boolean | undefined },
-  ): Promise<PageAnswer<StepText & { readonly ord: number }>>;
-  listCalls(id: string, page: PageValues, after: number | undefined): Promise<PageAnswer<Call>>;
+  ): Promise<PageAnswer<StepText>>;
+  listCalls(id: string, page: PageValues, after: number | undefined): Promise<PageAnswer<StoredCall>>;
   listDue(shards: ShardSet, until: number, limit: number, cursor: DueCursor | undefined): Promise<readonly DueValues[]>;
   countActive(shards: ShardSet): Promise<readonly CountValues[]>;
   listAudit(filter: AuditFilter, page: PageValues, after: string | undefined): Promise<PageAnswer<AuditValues>>;
@@ -107,24 +106,18 @@ export interface StoredRows<Call extends { readonly ord: number }> {
   sweep(before: number): Promise<boolean>;
 }
 
-/** How an adapter keeps what {@link EncodedStore} reads. */
-export interface Encoding<Call> {
-  readonly decodeCall: (call: Call) => CallRow;
-  /** Executions that one transaction removes. */
-  readonly removalBatch: number;
-}
-
 /**
  * What the SQL stores share: checks cursors, bounds pages, and turns stored rows into the port's objects. An adapter adds the
  * writes, whose encoding differs by database.
  */
-export abstract class EncodedStore<Call extends { readonly ord: number }> {
-  readonly #rows: StoredRows<Call>;
-  readonly #encoding: Encoding<Call>;
+export abstract class EncodedStore {
+  readonly #rows: StoredRows;
+  readonly #removalBatch: number;
 
-  constructor(rows: StoredRows<Call>, encoding: Encoding<Call>) {
+  /** `removalBatch` is the number of executions that one transaction removes. */
+  constructor(rows: StoredRows, removalBatch: number) {
     this.#rows = rows;
-    this.#encoding = encoding;
+    this.#removalBatch = removalBatch;
   }
 
   async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {
@@ -145,21 +138,21 @@ export abstract class EncodedStore<Call extends { readonly ord: number }> {
   async readOutputs(...[id, round, queries, maxBytes]: Parameters<Store['readOutputs']>): Promise<readonly StepRow[]> {
     const rows = await this.#rows.readOutputs(id, round, queries, maxBytes);
     if (rows === undefined) throw new OutputsTooLarge();
-    return rows.map((row) => decodeStep(row));
+    return rows.map((row) => decodeStep(id, row));
   }
 
   async findUndo(id: string, round: number, filter: UndoFilter): Promise<UndoTarget | undefined> {
     const found = await this.#rows.findUndo(id, round, filter);
-    return found && undoTarget(decodeStep(found));
+    return found && undoTarget(decodeStep(id, found));
   }
 
   async listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]> {
-    return (await this.#rows.listEffects(id, limit, filter)).map((row) => effectRow(decodeStep(row)));
+    return (await this.#rows.listEffects(id, limit, filter)).map((row) => effectRow(decodeStep(id, row)));
   }
 
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
     const found = await this.#rows.findStanding(id, nodeId, visit, round);
-    return found && effectRow(decodeStep(found));
+    return found && effectRow(decodeStep(id, found));
   }
 
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {
@@ -180,12 +173,12 @@ export abstract class EncodedStore<Call extends { readonly ord: number }> {
   async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
     const { afterOrd, withoutBodies } = page;
     const values = pageValues(page, 'asc');
-    return stepPage(await this.#rows.listSteps(id, values, ordAfter('step', page), { afterOrd, withoutBodies }));
+    return stepPage(id, await this.#rows.listSteps(id, values, ordAfter('step', page), { afterOrd, withoutBodies }));
   }
 
   async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
     const answer = await this.#rows.listCalls(id, pageValues(page, 'asc'), ordAfter('call', page));
-    return callPage(answer, this.#encoding.decodeCall);
+    return callPage(id, answer);
   }
 
   async listDue(shards: ShardSet, until: number, limit: number, cursor?: DueCursor): Promise<readonly DueDetail[]> {
@@ -205,7 +198,7 @@ export abstract class EncodedStore<Call extends { readonly ord: number }> {
   async deleteCompleted(before: number, limit: number): Promise<number> {
     let removed = 0;
     while (removed < limit) {
-      const wanted = Math.min(this.#encoding.removalBatch, limit - removed);
+      const wanted = Math.min(this.#removalBatch, limit - removed);
       const count = await this.#rows.removeCompleted(before, wanted);
       removed += count;
       if (count < wanted) break;

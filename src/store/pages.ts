@@ -5,7 +5,7 @@ import { type ExecutionPageRequest, type ListedExecution, maxPageBytes } from '.
 import type { DefinitionRecord } from '../ports/store.ts';
 import type { Page, PageRequest } from '../ports/records.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
-import { decodeStep, type StepText } from './step-text.ts';
+import { decodeStep, decodeStoredCall, type StepText, type StoredCall } from './step-text.ts';
 import { listedExecution, type ListedValues } from './stored-rows.ts';
 
 /** Where a page starts: rows after the key (in the page's order), this many skipped. */
@@ -109,21 +109,23 @@ export function definitionPage(answer: PageAnswer<DefinitionRecord>): Page<Defin
 }
 
 /** A page of steps, by ord. */
-export function stepPage(answer: PageAnswer<StepText & { readonly ord: number }>): Page<StepRow> {
+export function stepPage(executionId: string, answer: PageAnswer<StepText>): Page<StepRow> {
   return makePage(
     'step',
     answer,
-    (row) => decodeStep(row),
+    (row) => decodeStep(executionId, row),
     (row) => [row.ord],
   );
 }
 
 /** A page of calls, by ord. */
-export function callPage<R extends { readonly ord: number }>(
-  answer: PageAnswer<R>,
-  decode: (row: R) => CallRow,
-): Page<CallRow> {
-  return makePage('call', answer, decode, (row) => [row.ord]);
+export function callPage(executionId: string, answer: PageAnswer<StoredCall>): Page<CallRow> {
+  return makePage(
+    'call',
+    answer,
+    (row) => decodeStoredCall(executionId, row),
+    (row) => [row.ord],
+  );
 }
 
 /** A row of the audit log. */

@@ -1,7 +1,7 @@
 /**
  * Rows as JSON text, alike in every adapter: what queries never look at stays one text, digits kept.
  */
-import type { CallRow, StepRow } from '../core/history.ts';
+import type { StepRow } from '../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../core/value/json.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { EffectRow, InboxEvent } from '../ports/store.ts';
@@ -24,14 +24,9 @@ export const activeStatuses: readonly ExecutionStatus[] = [
   'COMPENSATING',
 ];
 
-/** JSON text of any row, state or event. Throws a TypeError when it cannot be written as JSON. */
-export function encode(value: State | StepRow | CallRow | InboxEvent | Readonly<Record<string, string>>): string {
+/** JSON text of a state, an event or labels. Throws a TypeError when it cannot be written as JSON. */
+export function encode(value: State | InboxEvent | Readonly<Record<string, string>>): string {
   return stringifyJson(value as unknown as Json);
-}
-
-/** The call row of a text. */
-export function decodeCall(text: string): CallRow {
-  return parseJson(text) as unknown as CallRow;
 }
 
 /** The event of a text. */

@@ -13,7 +13,8 @@ import type {
   ExecutionRecord,
   ExecutionSummary,
 } from '../ports/records.ts';
-import { decodeEvent, decodeLabels, decodeState, encode, isMarked, readability } from './row-text.ts';
+import { encodeCall } from './call-text.ts';
+import { decodeEvent, decodeLabels, decodeState, isMarked, readability } from './row-text.ts';
 import { encodeStep } from './step-text.ts';
 
 /** A step row: the columns of `step` after `execution`. */
@@ -29,8 +30,10 @@ export type StepValues = readonly [
   undo: string | null,
   undoRank: number | null,
   undoSort: number | null,
+  callId: number | null,
   row: string,
   shown: string | null,
+  call: string | null,
   output: string | null,
 ];
 
@@ -118,8 +121,8 @@ export interface LoadedValues {
 }
 
 /** The columns of a step row. Throws a TypeError when something in it is no JSON. */
-export function stepValues(row: StepRow, show?: ShowStep): StepValues {
-  const texts = encodeStep(row, show);
+export function stepValues(executionId: string, row: StepRow, show?: ShowStep): StepValues {
+  const texts = encodeStep(executionId, row, show);
   return [
     row.ord,
     row.round,
@@ -132,15 +135,17 @@ export function stepValues(row: StepRow, show?: ShowStep): StepValues {
     row.undo ?? null,
     row.undoRank ?? null,
     row.undoSort ?? null,
+    row.call?.callId ?? null,
     texts.row,
     texts.shown,
+    texts.call,
     texts.output,
   ];
 }
 
 /** The columns of a call row. Throws a TypeError when something in it is no JSON. */
-export function callValues(row: CallRow): CallValues {
-  return [row.ord, encode(row)];
+export function callValues(executionId: string, row: CallRow): CallValues {
+  return [row.ord, encodeCall(executionId, row)];
 }
 
 /** The columns of a summary. */

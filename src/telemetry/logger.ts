@@ -35,14 +35,18 @@ interface Destination {
   end?(done: () => void): void;
 }
 
-/** Asynchronous: a slow terminal or pipe must not delay executions. */
+/**
+ * Asynchronous: a slow terminal or pipe must not delay executions. The lines wait as bytes, because the stream counts the
+ * bytes of all waiting text again with every further line.
+ */
 function openDescriptor(descriptor: number): Destination {
-  const stream = pino.destination({ dest: descriptor, sync: false, maxLength: maxWaitingBytes });
+  const stream = pino.destination({ dest: descriptor, sync: false, maxLength: maxWaitingBytes, contentMode: 'buffer' });
+  const bytes = stream as unknown as { write(line: Buffer): void };
   // A full disk must not end the process that logs; pino itself ignores only a closed pipe.
   stream.on('error', () => undefined);
   return {
     write: (line) => {
-      stream.write(line);
+      bytes.write(Buffer.from(line));
     },
     end(done) {
       // An error means that the reader of the log is gone.

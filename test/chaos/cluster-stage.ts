@@ -174,10 +174,21 @@ export async function until(holds: () => Promise<boolean> | boolean): Promise<vo
   }
 }
 
+/** Has something done when a test has ended: `onTestFinished` of vitest, or that of one of several tests under way. */
+export type OnFinished = (then: () => Promise<void>) => void;
+
 /** A stage that is open while the tests of this file run. */
 export function openClusterStage(options: StageOptions): ClusterStage {
   const stage = new ClusterStage(options);
   beforeAll(() => stage.open());
   afterAll(() => stage.close());
   return stage;
+}
+
+/** Two stages of one kind, for tests that wait most of their time and therefore run beside each other. */
+export function openTwoStages(options: StageOptions): readonly [ClusterStage, ClusterStage] {
+  const stages = [new ClusterStage(options), new ClusterStage(options)] as const;
+  beforeAll(() => Promise.all(stages.map((stage) => stage.open())));
+  afterAll(() => Promise.all(stages.map((stage) => stage.close())));
+  return stages;
 }

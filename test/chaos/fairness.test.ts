@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { type ClusterStage, openClusterStage } from './cluster-stage.ts';
+import { type ClusterStage, type OnFinished, openClusterStage } from './cluster-stage.ts';
 import { OfferedLoad } from './fairness.ts';
 import { print } from './report.ts';
 
@@ -28,9 +28,14 @@ const onRedis = openClusterStage({ redis: 'standalone', env });
 const onPostgres = openClusterStage({ redis: 'none', env });
 
 /** Plays it; `pods`: how many serve on average; `changes` are made evenly over the time. */
-async function play(stage: ClusterStage, pods: number, changes: readonly (() => Promise<unknown>)[]): Promise<void> {
+async function play(
+  stage: ClusterStage,
+  pods: number,
+  finished: OnFinished,
+  changes: readonly (() => Promise<unknown>)[],
+): Promise<void> {
   const load = new OfferedLoad(stage, callMillis);
-  await load.open();
+  await load.open(finished);
   const offered = load.offer(excess * pods * served, seconds);
   for (const change of changes) {
     await pause((seconds * 1_000) / (changes.length + 1) / 2);
@@ -54,30 +59,34 @@ async function play(stage: ClusterStage, pods: number, changes: readonly (() => 
   expect(after.overtakers).toBeLessThanOrEqual(overtakersMost);
 }
 
-it('keeps the place of each run while pods of Redis come, go and are replaced', async () => {
-  const [first] = await onRedis.start('a', 'b');
-  const stop = async (podId: string): Promise<unknown> => (await onRedis.pod(podId)).stop();
-  await play(onRedis, 1.3, [
-    () => stop('b'),
-    () => onRedis.start('b', 'c'),
-    () => stop('c'),
-    // A rolling restart of what is left.
-    async () => {
-      await first!.stop();
-      await first!.start();
-    },
-    async () => {
-      await stop('b');
-      await onRedis.start('b');
-    },
-  ]);
-});
+// Both wait for slow calls most of the time, so that they run beside each other.
+it.concurrent(
+  'keeps the place of each run while pods of Redis come, go and are replaced',
+  async ({ onTestFinished }) => {
+    const [first] = await onRedis.start('a', 'b');
+    const stop = async (podId: string): Promise<unknown> => (await onRedis.pod(podId)).stop();
+    await play(onRedis, 1.3, onTestFinished, [
+      () => stop('b'),
+      () => onRedis.start('b', 'c'),
+      () => stop('c'),
+      // A rolling restart of what is left.
+      async () => {
+        await first!.stop();
+        await first!.start();
+      },
+      async () => {
+        await stop('b');
+        await onRedis.start('b');
+      },
+    ]);
+  },
+);
 
-it('keeps the place of each run while pods of Postgres alone are replaced', async () => {
+it.concurrent('keeps the place of each run while pods of Postgres alone are replaced', async ({ onTestFinished }) => {
   const [first, second] = await onPostgres.start('a', 'b');
   const restart = async (pod: typeof first): Promise<void> => {
     await pod!.stop();
     await pod!.start();
   };
-  await play(onPostgres, 0.7, [() => restart(first), () => restart(second), () => restart(first)]);
+  await play(onPostgres, 0.7, onTestFinished, [() => restart(first), () => restart(second), () => restart(first)]);
 });

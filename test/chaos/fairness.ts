@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { type Answer, type Received, ScriptedDownstream } from '../e2e/stage/downstream.ts';
 import { SagaBuilder } from '../e2e/stage/definitions.ts';
-import { type ClusterStage, until } from './cluster-stage.ts';
+import { type ClusterStage, type OnFinished, until } from './cluster-stage.ts';
 
 /** How long one request of the test may be tried. */
 const triesEachMillis = 20;
@@ -43,10 +43,10 @@ export class OfferedLoad {
     this.#callMillis = callMillis;
   }
 
-  /** Opens the downstream, which is closed with the test. */
-  async open(): Promise<void> {
+  /** Opens the downstream, which is closed with the test; one that runs beside others passes its own `onTestFinished`. */
+  async open(finished: OnFinished = onTestFinished): Promise<void> {
     await this.#downstream.open();
-    onTestFinished(() => this.#downstream.close());
+    finished(() => this.#downstream.close());
   }
 
   /** Offers so many runs each second for so long, through the pods in turn; resolves when all were accepted. */

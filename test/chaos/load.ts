@@ -4,7 +4,7 @@ import type { AnswerBody } from '../api-fixture.ts';
 import { kinds, Ledger } from '../e2e/durability/load.ts';
 import { SagaBuilder } from '../e2e/stage/definitions.ts';
 import { type Answer, type Received, ScriptedDownstream } from '../e2e/stage/downstream.ts';
-import { type ClusterStage, until } from './cluster-stage.ts';
+import { type ClusterStage, type OnFinished, until } from './cluster-stage.ts';
 import { FaultLog } from './fault-log.ts';
 import type { Pod } from './pod.ts';
 
@@ -76,11 +76,14 @@ export class Load {
     this.#faults = new FaultLog(this.#callMillis[1]);
   }
 
-  /** Begins to submit, with so many clients, each of which waits for the end of its execution before the next. Ends with the test. */
-  async begin(clients = 12): Promise<void> {
+  /**
+   * Begins to submit, with so many clients, each of which waits for the end of its execution before the next. Ends with the test; one that runs
+   * beside others passes its own `onTestFinished`.
+   */
+  async begin(clients = 12, finished: OnFinished = onTestFinished): Promise<void> {
     await this.#downstream.open();
     this.#clients = Array.from({ length: clients }, (_, number) => this.#client(number));
-    onTestFinished(async () => {
+    finished(async () => {
       this.#ending.abort();
       await Promise.all(this.#clients);
       await this.#downstream.close();

@@ -3,13 +3,13 @@
  * pay for it, and no call may come twice. `TRAMA_CHAOS_ROUNDS`: how often memory is short; keys are lost for as many times 8 s.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect, it, onTestFinished } from 'vitest';
-import { openClusterStage } from './cluster-stage.ts';
+import { expect, it } from 'vitest';
+import { type ClusterStage, type OnFinished, openTwoStages } from './cluster-stage.ts';
 import { Load } from './load.ts';
 import { print, report } from './report.ts';
 
 // The default times, and room for all calls at once.
-const stage = openClusterStage({ redis: 'standalone' });
+const [evicting, losing] = openTwoStages({ redis: 'standalone' });
 const rounds = Number(process.env['TRAMA_CHAOS_ROUNDS'] ?? 1);
 const clients = 30;
 /** Nothing fails downstream, and each call is under way for long. */
@@ -26,8 +26,7 @@ const lostEachMillis = 400;
 const lostShare = 0.5;
 
 /** So much other data that there is no room for everything, for so long. */
-async function evict(millis: number): Promise<void> {
-  const { admin } = stage.redis;
+async function evict({ redis: { admin } }: ClusterStage, millis: number): Promise<void> {
   const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]);
   await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
   await admin.config('SET', 'maxmemory', used + junk.roomBytes);
@@ -42,38 +41,40 @@ async function evict(millis: number): Promise<void> {
   await admin.del(...names);
 }
 
-async function evictedKeys(): Promise<number> {
-  return Number(/evicted_keys:(\d+)/.exec(await stage.redis.admin.info('stats'))?.[1]);
+async function evictedKeys({ redis }: ClusterStage): Promise<number> {
+  return Number(/evicted_keys:(\d+)/.exec(await redis.admin.info('stats'))?.[1]);
 }
 
-async function begin(): Promise<Load> {
+async function begin(stage: ClusterStage, finished: OnFinished): Promise<Load> {
   await stage.start('a', 'b', 'c');
   const load = new Load(stage, slow);
-  await load.begin(clients);
+  await load.begin(clients, finished);
   await load.passes(clients);
   return load;
 }
 
-it('ends everything well, without a repeated call, while keys are evicted', async () => {
-  const load = await begin();
+// Calls take seconds, so that both run beside each other.
+it.concurrent('ends everything well, without a repeated call, while keys are evicted', async ({ onTestFinished }) => {
+  const stage = evicting;
+  const load = await begin(stage, onTestFinished);
   onTestFinished(async () => {
     await stage.redis.admin.config('SET', 'maxmemory', 0);
   });
   for (let round = 0; round < rounds; round++) {
-    const before = await evictedKeys();
-    await evict(shortFor.least + Math.random() * (shortFor.most - shortFor.least));
+    const before = await evictedKeys(stage);
+    await evict(stage, shortFor.least + Math.random() * (shortFor.most - shortFor.least));
     const since = Date.now();
     await load.recovered(since);
-    const recovered = report(`${String((await evictedKeys()) - before)} keys evicted`, load, since);
+    const recovered = report(`${String((await evictedKeys(stage)) - before)} keys evicted`, load, since);
     expect(recovered).toBeLessThan(normalMillis + recoveryMillis);
   }
   expect(await load.problems()).toEqual([]);
   expect(load.refusals).toEqual([]);
 });
 
-it('ends everything well, without a repeated call, while keys are lost', async () => {
-  const load = await begin();
-  const { admin } = stage.redis;
+it.concurrent('ends everything well, without a repeated call, while keys are lost', async ({ onTestFinished }) => {
+  const load = await begin(losing, onTestFinished);
+  const { admin } = losing.redis;
   let lost = 0;
   for (const from = performance.now(); performance.now() - from < lostMillis * rounds; await pause(lostEachMillis)) {
     const keys = (await admin.keys('*trama:*')).filter(() => Math.random() < lostShare);

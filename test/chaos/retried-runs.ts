@@ -4,7 +4,7 @@ import type { AnswerBody } from '../api-fixture.ts';
 import { onWireMillis, type ReceivedCall, receivedCall, staleCalls } from '../e2e/durability/stale-calls.ts';
 import { once, retries, SagaBuilder } from '../e2e/stage/definitions.ts';
 import { type Answer, type Received, ScriptedDownstream } from '../e2e/stage/downstream.ts';
-import { until } from './cluster-stage.ts';
+import { type OnFinished, until } from './cluster-stage.ts';
 import { FaultLog } from './fault-log.ts';
 import type { Pod, PodAnswer } from './pod.ts';
 
@@ -107,10 +107,10 @@ export class RetriedRuns {
     this.#faults = new FaultLog(slowest);
   }
 
-  /** Opens the downstream, which is closed with the test. */
-  async open(): Promise<void> {
+  /** Opens the downstream, which is closed with the test; one that runs beside others passes its own `onTestFinished`. */
+  async open(finished: OnFinished = onTestFinished): Promise<void> {
     await this.#downstream.open();
-    onTestFinished(() => this.#downstream.close());
+    finished(() => this.#downstream.close());
   }
 
   /** See {@link FaultLog.fault}. */

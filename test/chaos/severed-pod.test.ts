@@ -1,12 +1,14 @@
 /** A pod that was cut off from Postgres and one Redis sends nothing stale once it is back. */
 import { it } from 'vitest';
-import { openClusterStage, shortTimes } from './cluster-stage.ts';
+import { openTwoStages, shortTimes } from './cluster-stage.ts';
 import { sever } from './severed.ts';
 
-const stage = openClusterStage({ redis: 'standalone', env: shortTimes });
+const [one, another] = openTwoStages({ redis: 'standalone', env: shortTimes });
 
-it('sends nothing stale when its way to the queue heals before that to the store', () =>
-  sever(stage, 'queue', 'store'));
+it.concurrent('sends nothing stale when its way to the queue heals before that to the store', ({ onTestFinished }) =>
+  sever(one, ['queue', 'store'], onTestFinished),
+);
 
-it('sends nothing stale when its way to the store heals before that to the queue', () =>
-  sever(stage, 'store', 'queue'));
+it.concurrent('sends nothing stale when its way to the store heals before that to the queue', ({ onTestFinished }) =>
+  sever(another, ['store', 'queue'], onTestFinished),
+);

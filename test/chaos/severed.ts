@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { type ClusterStage, until } from './cluster-stage.ts';
+import { type ClusterStage, type OnFinished, until } from './cluster-stage.ts';
 import { print } from './report.ts';
 import { RetriedRuns, secretsOf } from './retried-runs.ts';
 import type { Way } from './wires.ts';
@@ -23,14 +23,21 @@ const latencyMillis = 100;
 /** How long a revived pod is watched for stale calls. */
 const watchedMillis = 3_000;
 
-/** Plays it on a stage with `shortTimes`, and expects nothing stale. The way that is named first heals first. */
-export async function sever(stage: ClusterStage, first: Way, second: Way): Promise<void> {
+/**
+ * Plays it on a stage with `shortTimes` that no other test uses meanwhile, and expects nothing stale. The way that is named
+ * first heals first.
+ */
+export async function sever(
+  stage: ClusterStage,
+  [first, second]: readonly [Way, Way],
+  finished: OnFinished,
+): Promise<void> {
   const { pod: cut, wires } = await stage.wiredPod('cut', secretsOf('cut'));
   const { pod: other } = await stage.wiredPod('other', secretsOf('other'));
   const pods = [cut, other];
   await stage.start('cut', 'other');
   const runs = new RetriedRuns();
-  await runs.open();
+  await runs.open(finished);
   for (let round = 0; round < rounds; round++) {
     const how = kindsOfCut[round % kindsOfCut.length]!;
     await until(async () => (await cut.unready()) === '');

@@ -9,8 +9,9 @@ import { print, report } from './report.ts';
 const stage = openClusterStage({ redis: 'none' });
 /** Within how long the next process has the lock (wanted: 100 ms), and makes its first call, on a busy machine. */
 const handover = { lockMillis: 1_000, callMillis: 1_500 };
-/** `TRAMA_CHAOS_ROUNDS`: how many times as many. */
-const restarts = 4 * Number(process.env['TRAMA_CHAOS_ROUNDS'] ?? 1);
+/** `TRAMA_CHAOS_ROUNDS`: how many times as many. `postgres-restarts.test.ts` restarts Postgres twenty times. */
+const rounds = Number(process.env['TRAMA_CHAOS_ROUNDS'] ?? 1);
+const [restarts, postgresRestarts] = [4 * rounds, 2 * rounds];
 
 /** When a process logged a line first, of `Date.now()`. */
 async function saidAt(pod: Pod, message: string): Promise<number> {
@@ -81,7 +82,7 @@ it('leaves the work to the worker that lives when Postgres is restarted', async 
   await load.begin(8);
   await load.passes(20);
   const [worker, other] = load.calledBy('a') > 0 ? ['a', 'b'] : ['b', 'a'];
-  for (let restart = 0; restart < restarts; restart++) {
+  for (let restart = 0; restart < postgresRestarts; restart++) {
     await pause(Math.random() * 2_000);
     await stage.postgres.stop('fast');
     await stage.postgres.start();

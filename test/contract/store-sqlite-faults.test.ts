@@ -57,6 +57,18 @@ describe('the data directory', () => {
     expect(() => pendingMigrations(dataDir)).toThrow(/newer version/);
   });
 
+  it('is refused where its history has the form of no release', async () => {
+    const db = openFile(dataDir);
+    db.exec('PRAGMA user_version = 5');
+    db.close();
+    const store = new SqliteStore({ dataDir });
+    await expect(store.open()).rejects.toThrow(
+      /schema 5 of a version of Trama that was never released.*another directory/,
+    );
+    await store.close();
+    expect(() => pendingMigrations(dataDir)).toThrow(/never released/);
+  });
+
   it('is refused when it holds something else', async () => {
     openFile(dataDir).close();
     rmSync(databaseFile(dataDir));

@@ -117,6 +117,7 @@ describe('a directory that was promoted', () => {
         '0006 processes',
         '0007 listed outputs',
         '0008 pending hooks',
+        '0009 lean history',
       ],
     });
     const done = await promote(stage.dataDir, url, '--json');

@@ -17,6 +17,8 @@ const carried: Readonly<Record<string, readonly string[]>> = {
   definition: ['created_at', 'definition', 'hash', 'id', 'name', 'updated_at', 'version'],
   definition_body: ['definition', 'hash'],
   step: [
+    'call',
+    'call_id',
     'effect',
     'execution',
     'marked',
@@ -100,7 +102,6 @@ const own: Readonly<Record<string, string>> = {
   'definition_body.name': 'from the executions that are pinned to it',
   'definition_body.version': 'from the executions that are pinned to it',
   'execution.claim': 'no worker holds it',
-  'step.call': 'calls come as rows of their own',
   'label.key': 'made from the labels of the execution',
   'label.value': 'made from the labels of the execution',
   'label.execution': 'made from the labels of the execution',

@@ -75,11 +75,20 @@ export function openQueue(settings: RedisSettings, member: string = 'pod-1/a'): 
   return opening;
 }
 
+/** A queue that is closed after the test and may never be open; for servers that refuse it, which an open waits five seconds for. */
+export function refusedQueue(settings: RedisSettings, member?: string): Omit<OpenQueue, 'changes'> {
+  const { opening, ...begun } = beginToOpen(settings, member);
+  opened.push(begun.queue);
+  // It ends, at the latest, when the queue is closed.
+  void opening.catch(() => undefined);
+  return begun;
+}
+
 /** A queue that the caller closes, open or not. An open that reaches no server takes five seconds. */
 export function beginToOpen(
   settings: RedisSettings,
   member: string = 'pod-1/a',
-): { readonly queue: RedisShardQueue; readonly opening: Promise<OpenQueue> } {
+): Omit<OpenQueue, 'changes'> & { readonly opening: Promise<OpenQueue> } {
   const errors: Error[] = [];
   const policies: (string | undefined)[] = [];
   const rings: Ring[] = [];
@@ -90,7 +99,7 @@ export function beginToOpen(
   });
   const listener: ShardQueueListener = { rung: (ring) => rings.push(ring), changed: () => changes++ };
   const opening = queue.open(member, listener).then(() => ({ queue, rings, errors, policies, changes: () => changes }));
-  return { queue, opening };
+  return { queue, rings, errors, policies, opening };
 }
 
 /** The run that serves the shard; waits until one is known. */

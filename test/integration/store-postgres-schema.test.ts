@@ -41,8 +41,9 @@ describe('the schema', () => {
       '0006 processes',
       '0007 listed outputs',
       '0008 pending hooks',
+      '0009 lean history',
     ]);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 8.*trama migrate/);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 9.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);
@@ -64,6 +65,7 @@ describe('the schema', () => {
       { version: 6 },
       { version: 7 },
       { version: 8 },
+      { version: 9 },
     ]);
     expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
   });
@@ -82,7 +84,7 @@ describe('the schema', () => {
   it('may be newer where the newer one says so', async () => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (9, 'more', 1)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (10, 'more', 1)`, database);
     const store = storeOn(server.url(database), { migrate: false });
     await store.open();
     expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
@@ -91,10 +93,21 @@ describe('the schema', () => {
   it.each([true, false])('is refused where a newer one is needed (migrating: %s)', async (migrate) => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (9, 'other', 9)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (10, 'other', 10)`, database);
     const store = storeOn(server.url(database), { migrate });
-    await expect(store.open()).rejects.toThrow(/schema 9 of a newer version.*Start that version or a newer one/);
+    await expect(store.open()).rejects.toThrow(/schema 10 of a newer version.*Start that version or a newer one/);
     await expect(store.pendingMigrations()).rejects.toThrow(/newer version/);
+  });
+
+  it.each([true, false])('is refused where its history has the form of no release (migrating: %s)', async (migrate) => {
+    const database = await server.createDatabase();
+    await storeOn(server.url(database)).open();
+    await server.query('DELETE FROM migration WHERE version > 8', database);
+    const store = storeOn(server.url(database), { migrate });
+    await expect(store.open()).rejects.toThrow(
+      /schema 8 of a version of Trama that was never released.*another database/,
+    );
+    await expect(store.pendingMigrations()).rejects.toThrow(/never released/);
   });
 
   it('can be opened again after a server that was away', async () => {

@@ -18,7 +18,7 @@ import { PostgresServer } from '../servers/postgres.ts';
 import { RedisCluster } from '../servers/redis-cluster.ts';
 import { RedisServer } from '../servers/redis.ts';
 import { gatherUncaught } from '../uncaught.ts';
-import { beginToOpen, openQueue, patience, settingsFor, standaloneAt } from './redis-queues.ts';
+import { beginToOpen, patience, refusedQueue, settingsFor, standaloneAt } from './redis-queues.ts';
 
 const authority = new TestAuthority();
 const stranger = new TestAuthority('Stranger');
@@ -307,7 +307,7 @@ describe('Redis that verifies clients', () => {
   ])('is refused when %s, and the message names the key', async (_case, shown, ca, pair, sentence) => {
     const port = await started(shown);
     const tls = readTls('redis.tls', configOf(tlsEnv('REDIS_TLS', ca, pair)).redis.tls)!;
-    const { queue, errors } = await openQueue(settingsFor(standaloneAt(port), { tls }));
+    const { queue, errors } = refusedQueue(settingsFor(standaloneAt(port), { tls }));
     await vi.waitFor(() => {
       expect(errors.map(({ message }) => message).join()).toMatch(sentence);
     }, patience);

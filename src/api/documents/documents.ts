@@ -1,3 +1,4 @@
+import { stepPhases } from '../../core/history.ts';
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 
@@ -142,7 +143,7 @@ const rowFields = {
   id: shape.string(),
   stepIndex: shape.integer({ description: 'Position of the node in the definition; -1 for hooks.' }),
   stepName: shape.string(),
-  phase: shape.oneOf(['UP', 'DOWN', 'SWITCH', 'CALLBACK', 'SLEEP', 'SPLIT', 'JOIN', 'FAIL', 'HOOK', 'RESOLVE']),
+  phase: shape.oneOf(stepPhases),
   visit: count('Counts from 1.'),
   round: count('Counts from 1.'),
   attempt: count('Counts from 1.'),

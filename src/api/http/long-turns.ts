@@ -10,11 +10,16 @@ declare module 'fastify' {
 /**
  * Measures the uninterrupted pieces of work of requests to routes registered after this call: parsing a body, a handler
  * up to its first wait, and serialising an answer. Only the event loop timer sees work of a handler after a wait.
- * `done` receives the route's template and the duration of each piece in milliseconds.
+ * `done` receives the route's template and the duration of each piece in milliseconds, if it is at least `fromMillis`.
  */
-export function measureWork(server: FastifyInstance, done: (route: string, millis: number) => void): void {
+export function measureWork(
+  server: FastifyInstance,
+  fromMillis: number,
+  done: (route: string, millis: number) => void,
+): void {
   const workDone = (request: FastifyRequest, begun: number): void => {
-    done(`${request.method} ${request.routeOptions.url ?? ''}`, performance.now() - begun);
+    const millis = performance.now() - begun;
+    if (millis >= fromMillis) done(`${request.method} ${request.place.url ?? ''}`, millis);
   };
   server.decorate('workDone', workDone);
   server.addHook('onRoute', (route) => {

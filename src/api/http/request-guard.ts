@@ -50,7 +50,7 @@ const proxyHeaderPrefix = /^(?:x-forwarded|x-envoy-|x-arr-|cf-)/;
 const literalAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/;
 
 /**
- * Guards a server without authentication against requests that reach it unintentionally. Immutable. It refuses:
+ * Guards a server without authentication against requests that reach it unintentionally. It refuses:
  *
  * - web pages whose name was made to resolve to this server (DNS rebinding), by that name in `Host`;
  * - web pages of another origin, including the same host with another port, by `Origin`, or by `Sec-Fetch-Site` if
@@ -64,6 +64,8 @@ const literalAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/;
 export class RequestGuard {
   readonly #hosts: ReadonlySet<string>;
   readonly #policy: GuardPolicy;
+  /** The allowed `Host` seen last, which need not be looked up again: most requests come from few clients. */
+  #lastHost: string | undefined;
 
   constructor(policy: GuardPolicy) {
     this.#policy = policy;
@@ -81,13 +83,14 @@ export class RequestGuard {
       if (sign !== undefined)
         return refuse('proxy', `it refuses what came through a proxy, as this request: it has ${sign}`);
     }
-    const host = headers.host?.toLowerCase();
-    if (host === undefined || !this.#knows(host, byAddress)) {
+    const { host } = headers;
+    if (host === undefined || (host !== this.#lastHost && !this.#knows(host.toLowerCase(), byAddress))) {
       return refuse(
         'host',
         `it answers only to ${this.#policy.hostsShown}, and the Host of this request is none of them`,
       );
     }
+    if (!byAddress) this.#lastHost = host;
     return comesFromPage(headers, host)
       ? refuse('origin', 'it refuses requests of web pages of another host or port')
       : undefined;

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { stringifyJson } from '../../core/value/json.ts';
 import type { Timer } from '../../ports/clock.ts';
 import { unknownExecution } from '../../app/answer.ts';
-import { endOfHistory, follow, type StreamEvent, type StreamPosition } from '../../app/queries/follow.ts';
+import { EventStream, type StreamEvent, type StreamPosition } from '../../app/queries/follow.ts';
 import type { Principal } from '../../security/principal.ts';
 import type { ApiContext } from '../context.ts';
 import { errorDocument } from '../documents/documents.ts';
@@ -50,11 +50,12 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
       let expiry: Timer | undefined;
       const from = positionOf(headerOf(request.headers, 'last-event-id'));
       const place = openPlace(api, request);
+      const events = new EventStream(app, id, from, place.signal);
       try {
-        const end = await endOfHistory(app, id);
-        if (end === undefined) return refusalBody(reply, unknownExecution(id));
+        const found = await events.open();
+        if (found === undefined) return refusalBody(reply, unknownExecution(id));
         // An EventSource reconnects after every end; only 204 stops it.
-        if (end.over && from.ord >= end.at.ord && from.seq >= end.at.seq) {
+        if (found.isExhausted) {
           reply.code(204);
           return '';
         }
@@ -64,10 +65,10 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
         reply.raw.once('close', () => place.abort());
         expiry = endWithCredentials(api, request.principal, place);
         reply.raw.writeHead(200, headers as Record<string, string>);
-        await stream(api, reply.raw, follow(app, id, from, place.signal), (error) =>
+        await stream(api, reply.raw, events.events(), (error) =>
           api.log.log('warn', 'event stream ended early', {
             sagaId: id,
-            traceId: end.traceId,
+            traceId: found.traceId,
             requestId: request.id,
             error: String(error),
           }),
@@ -75,6 +76,7 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
         return '';
       } finally {
         expiry?.cancel();
+        events.close();
         place.release();
       }
     },

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { Json } from '../../core/value/json.ts';
-import { waitForEnd } from '../../app/queries/follow.ts';
-import { start, type StartRequest } from '../../app/start.ts';
+import { EndWatch } from '../../app/queries/end-watch.ts';
+import type { AppContext } from '../../app/context.ts';
+import { start, type Started, type StartRequest } from '../../app/start.ts';
 import { statusDocument } from '../../app/queries/status.ts';
 import { answerMade, placeFor } from '../http/answer-places.ts';
 import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
@@ -90,7 +91,7 @@ export function runRoutes(server: FastifyInstance, api: ApiContext): void {
   );
 }
 
-async function run(
+function run(
   api: ApiContext,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -98,38 +99,56 @@ async function run(
   body: RunBody,
 ): Promise<string> {
   const { waitMillis } = request.query as { waitMillis?: number };
-  const traceparent = traceparentOf(request);
   const key = idempotencyKeyOf(request);
+  const asked: StartRequest = {
+    source,
+    payload: body.payload,
+    labels: body.labels,
+    startAt: body.startAt,
+    traceparent: traceparentOf(request),
+    startKey: key === undefined ? undefined : { caller: request.principal?.id ?? '', key },
+  };
+  const app = api.appFor(request);
+  if (waitMillis !== undefined) return runToEnd(api, app, request, reply, asked, waitMillis);
+  return start(app, asked).then((started) =>
+    started.ok ? startedBody(request, reply, started.value) : refusalBody(reply, started),
+  );
+}
+
+function startedBody(request: FastifyRequest, reply: FastifyReply, { id, status }: Started): string {
+  reply.header('location', `${prefixOf(request)}/${id}`);
+  return jsonTextBody(reply, `{"id":"${id}","status":"${status}"}`);
+}
+
+async function runToEnd(
+  api: ApiContext,
+  app: AppContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asked: StartRequest,
+  waitMillis: number,
+): Promise<string> {
   // Takes the place to wait first: a started run must not be answered with "too many".
-  const place = waitMillis === undefined ? undefined : openPlace(api, request);
+  const place = openPlace(api, request);
+  const end = new EndWatch(app, place.signal);
   try {
-    const app = api.appFor(request);
-    const started = await start(app, {
-      source,
-      ...(body.payload !== undefined && body.payload !== null && { payload: body.payload }),
-      ...(body.labels !== undefined && body.labels !== null && { labels: body.labels }),
-      ...(body.startAt !== undefined && { startAt: body.startAt }),
-      ...(traceparent !== undefined && { traceparent }),
-      ...(key !== undefined && { startKey: { caller: request.principal?.id ?? '', key } }),
-    });
+    const started = await start(app, { ...asked, announce: (id) => end.watch(id) });
     if (!started.ok) return refusalBody(reply, started);
-    const { id, status } = started.value;
+    const { id, isOver } = started.value;
     reply.header('location', `${prefixOf(request)}/${id}`);
-    if (waitMillis === undefined || place === undefined) {
-      return jsonTextBody(reply, `{"id":"${id}","status":"${status}"}`);
-    }
     request.raw.once('close', () => {
       if (reply.raw.destroyed) place.abort();
     });
-    await waitForEnd(app, id, clamp(waitMillis, 0, maxWaitMillis), place.signal);
+    const ended = isOver ? undefined : await end.end(clamp(waitMillis, 0, maxWaitMillis));
     // Never refused, because the run has started. The number of requests that wait for runs is bounded.
     await placeFor(api, request, reply, true);
-    const document = await statusDocument(app, id);
+    const document = await statusDocument(app, id, ended);
     const text = document.ok ? jsonBody(reply, document.value) : refusalBody(reply, document);
     answerMade(api, request, reply, text);
     return text;
   } finally {
-    place?.release();
+    end.close();
+    place.release();
   }
 }
 

@@ -1,4 +1,6 @@
 import type { StepRow } from '../../core/history.ts';
+import type { State } from '../../core/state.ts';
+import { summarize } from '../../core/summary.ts';
 import type { JsonObject } from '../../core/value/json.ts';
 import type { ExecutionProgress, Page } from '../../ports/records.ts';
 import { traceIdOf } from '../../engine/trace-context.ts';
@@ -6,15 +8,14 @@ import { turns } from '../../engine/turns.ts';
 import { isListed, maskedStep } from './history.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
+import { silenceMillis, Wakeups } from './wakeups.ts';
 
-/** Poll interval for an execution that another process may run. */
-const pollMillis = 1000;
 /** Step rows per page. */
 const stepPage = 100;
 /** Bytes per page. A thousand stalled readers hold a page each, which must fit into a small heap together. */
 const stepPageBytes = 64 * 1024;
 
-/** A position in a stream: the last step row seen, and the seq of the last status seen. */
+/** A position in a stream: rows up to `ord` were seen, and the status at `seq`. */
 export interface StreamPosition {
   readonly ord: number;
   readonly seq: number;
@@ -28,90 +29,108 @@ export interface StreamEvent {
 }
 
 /**
- * The current end of an execution's history, whether the execution is over, and its trace; undefined if it does not
- * exist.
- */
-export async function endOfHistory(
-  app: AppContext,
-  id: string,
-): Promise<{ readonly at: StreamPosition; readonly over: boolean; readonly traceId: string } | undefined> {
-  const detail = await app.store.getProgress(id);
-  if (detail === undefined) return undefined;
-  return {
-    at: { ord: detail.state.ord, seq: detail.seq },
-    over: detail.state.end !== undefined,
-    traceId: traceIdOf(id, detail.traceparent),
-  };
-}
-
-/** Resolves once the execution is over, the time is up, or the signal aborts. False if the execution does not exist. */
-export async function waitForEnd(app: AppContext, id: string, millis: number, signal: AbortSignal): Promise<boolean> {
-  const until = app.clock.monotonic() + millis;
-  const wakeups = new Wakeups(app, id, signal);
-  try {
-    for (;;) {
-      const detail = await app.store.getProgress(id);
-      if (detail === undefined) return false;
-      const left = until - app.clock.monotonic();
-      if (detail.state.end !== undefined || left <= 0 || signal.aborted) return true;
-      await wakeups.next(Math.min(left, pollMillis));
-    }
-  } finally {
-    wakeups.close();
-  }
-}
-
-/**
- * Streams the steps and statuses of an execution after a position. Empty if the execution does not exist.
+ * The stream of the steps and statuses of an execution after a position. Open it, read its events, close it.
  *
  * Guarantees that no step is missing or repeated, whichever process runs the execution. A checkpoint of this process
- * wakes the stream, and so does a slow poll, since another process may run the execution. The end of the execution or
- * the signal stops it. At most one page of rows is in memory, so a slow reader delays only its own reads.
+ * wakes the stream, and so does a silence of {@link silenceMillis}, since another process may run the execution. The
+ * end of the execution or the signal stops it. At most one page of rows is in memory, so a slow reader delays only its
+ * own reads.
+ *
+ * The news of a checkpoint tells whether there are rows and another status to read. A checkpoint with rows costs one
+ * read, another status a second one; one with neither costs none.
  */
-export async function* follow(
-  app: AppContext,
-  id: string,
-  from: StreamPosition,
-  signal: AbortSignal,
-): AsyncGenerator<StreamEvent, void, undefined> {
-  let { ord, seq } = from;
-  let shown = '';
-  const wakeups = new Wakeups(app, id, signal);
-  try {
-    while (!signal.aborted) {
-      // Reads the status first: the steps read after it are at least as new, so none is missing before a terminal
-      // status.
-      const detail = await app.store.getProgress(id);
-      if (detail === undefined) return;
-      let more = true;
-      while (more && !signal.aborted) {
-        const page: Page<StepRow> = await stepsAfter(app, id, ord);
-        for (const row of page.items) {
-          await turns.next();
-          ord = row.ord;
-          if (isListed(row)) yield { kind: 'step', at: { ord, seq }, data: maskedStep(app, id, row) };
+export class EventStream {
+  readonly #app: AppContext;
+  readonly #id: string;
+  readonly #signal: AbortSignal;
+  readonly #wakeups: Wakeups;
+  #at: StreamPosition;
+  #first: ExecutionProgress | undefined;
+
+  constructor(app: AppContext, id: string, from: StreamPosition, signal: AbortSignal) {
+    this.#app = app;
+    this.#id = id;
+    this.#at = from;
+    this.#signal = signal;
+    this.#wakeups = new Wakeups(app, signal);
+  }
+
+  /**
+   * Begins to listen, and reads the execution: its trace, and whether there is nothing to come. Undefined if the
+   * execution does not exist.
+   *
+   * @throws Overloaded when there are too many watchers.
+   */
+  async open(): Promise<{ readonly isExhausted: boolean; readonly traceId: string } | undefined> {
+    this.#wakeups.watch(this.#id);
+    const found = await this.#app.store.getProgress(this.#id);
+    this.#first = found;
+    if (found === undefined) return undefined;
+    const { state, seq } = found;
+    return {
+      isExhausted: state.end !== undefined && this.#at.ord >= state.ord && this.#at.seq >= seq,
+      traceId: traceIdOf(this.#id, found.traceparent),
+    };
+  }
+
+  async *events(): AsyncGenerator<StreamEvent, void, undefined> {
+    let found = this.#first;
+    this.#first = undefined;
+    let state = found?.state;
+    let shown = '';
+    while (state !== undefined) {
+      // The state is older than the steps read after it, so none is missing before a terminal status.
+      if (state.ord > this.#at.ord) {
+        yield* this.#steps();
+        // Steps from before this status have not been sent yet, and a resumed stream must send them first.
+        if (this.#signal.aborted) return;
+        // Attempts have an ord, too.
+        this.#at = { ord: Math.max(this.#at.ord, state.ord), seq: this.#at.seq };
+      }
+      if (found !== undefined) {
+        const isOver = state.end !== undefined;
+        const status = shownStatus(state);
+        if (found.seq > this.#at.seq && (status !== shown || isOver)) {
+          this.#at = { ord: this.#at.ord, seq: found.seq };
+          yield { kind: 'status', at: this.#at, data: statusEvent(this.#app, found) };
         }
-        more = page.cursor !== undefined;
+        if (isOver) return;
+        shown = status;
       }
-      // Aborted: steps from before this status have not been sent yet, and a resumed stream must send them first.
-      if (more) return;
-      const status = `${detail.status} ${String(detail.round)}`;
-      const over = detail.state.end !== undefined;
-      if (detail.seq > seq && (status !== shown || over)) {
-        ({ seq } = detail);
-        yield { kind: 'status', at: { ord, seq }, data: statusEvent(app, detail) };
-      }
-      shown = status;
-      if (over) return;
-      await wakeups.next(pollMillis);
+      const heard = await this.#wakeups.next(silenceMillis);
+      if (this.#signal.aborted) return;
+      const isNews = heard === undefined || heard.end !== undefined || shownStatus(heard) !== shown;
+      found = isNews ? await this.#app.store.getProgress(this.#id) : undefined;
+      state = isNews ? found?.state : heard;
     }
-  } finally {
-    wakeups.close();
+  }
+
+  /** The steps after the position, until the signal aborts. */
+  async *#steps(): AsyncGenerator<StreamEvent, void, undefined> {
+    let page: Page<StepRow>;
+    do {
+      page = await this.#app.store.listSteps(this.#id, {
+        limit: stepPage,
+        bytes: stepPageBytes,
+        order: 'asc',
+        afterOrd: this.#at.ord,
+      });
+      for (const row of page.items) {
+        await turns.next();
+        this.#at = { ord: row.ord, seq: this.#at.seq };
+        if (isListed(row)) yield { kind: 'step', at: this.#at, data: maskedStep(this.#app, this.#id, row) };
+      }
+    } while (page.cursor !== undefined && !this.#signal.aborted);
+  }
+
+  close(): void {
+    this.#wakeups.close();
   }
 }
 
-function stepsAfter(app: AppContext, id: string, afterOrd: number): Promise<Page<StepRow>> {
-  return app.store.listSteps(id, { limit: stepPage, bytes: stepPageBytes, order: 'asc', afterOrd });
+/** What a status event is about: the stream has one whenever this changes. */
+function shownStatus(state: State): string {
+  return `${summarize(state).status} ${String(state.round)}`;
 }
 
 function statusEvent(app: AppContext, detail: ExecutionProgress): JsonObject {
@@ -125,49 +144,4 @@ function statusEvent(app: AppContext, detail: ExecutionProgress): JsonObject {
     ...(detail.failureDescription !== undefined && { failureDescription: detail.failureDescription }),
     ...(detail.failedNodeId !== undefined && { failedNodeId: detail.failedNodeId }),
   }) as JsonObject;
-}
-
-/** Waits for checkpoints of one execution; remembers a checkpoint that arrives between two waits. */
-class Wakeups {
-  readonly #app: AppContext;
-  readonly #signal: AbortSignal;
-  readonly #unwatch: () => void;
-  #changed = false;
-  #resume: (() => void) | undefined;
-
-  constructor(app: AppContext, id: string, signal: AbortSignal) {
-    this.#app = app;
-    this.#signal = signal;
-    this.#unwatch = app.engine.watch(id, () => {
-      this.#changed = true;
-      this.#resume?.();
-    });
-    signal.addEventListener('abort', this.#onAbort);
-  }
-
-  readonly #onAbort = (): void => this.#resume?.();
-
-  /** Waits for a checkpoint, at most `millis`. */
-  async next(millis: number): Promise<void> {
-    if (!this.#changed) await this.#sleep(millis);
-    this.#changed = false;
-  }
-
-  #sleep(millis: number): Promise<void> {
-    if (this.#signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = this.#app.clock.after(millis, () => this.#resume?.());
-      this.#resume = () => {
-        this.#resume = undefined;
-        timer.cancel();
-        resolve();
-      };
-    });
-  }
-
-  close(): void {
-    this.#unwatch();
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#resume?.();
-  }
 }

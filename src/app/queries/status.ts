@@ -22,14 +22,18 @@ import { planOf } from './run-view.ts';
 const historyPage = 1000;
 const historyPages = 10;
 
-/** The masked status document of an execution. */
-export async function statusDocument(app: AppContext, id: string): Promise<Answer<JsonObject>> {
-  const detail = await app.store.getExecution(id);
+/**
+ * The masked status document of an execution. `ended`: its final state as far as the caller knows, so that its result
+ * is read together with the execution; the store may have a later one.
+ */
+export async function statusDocument(app: AppContext, id: string, ended?: State): Promise<Answer<JsonObject>> {
+  const [detail, early] = await Promise.all([app.store.getExecution(id), ended && resultOf(app, id, ended)]);
   if (detail === undefined) return unknownExecution(id);
   const plan = await planOf(app, detail);
+  const { state } = detail;
   const [effects, result, changes] = await Promise.all([
     mayHaveEffects(plan, detail) ? effectsOf(app, detail) : [],
-    resultOf(app, detail),
+    hasSameResult(state, ended) ? early : resultOf(app, id, state),
     changesOf(app, detail),
   ]);
   const document: Record<string, Json> = {
@@ -123,13 +127,17 @@ function mayHaveEffects(plan: Plan, detail: ExecutionDetail): boolean {
   if (state.end !== undefined && state.end.status !== 'SUCCEEDED') return true;
   if (detail.status === 'COMPENSATING' || state.tokens.some(({ stage }) => stage.kind === 'unwinding')) return true;
   for (const node of plan.nodes.values()) {
-    if (node.kind === 'task' && node.onFailure !== undefined) return true;
+    if (node.onFailure !== undefined) return true;
     if (node.kind === 'join' && node.onBranchFailure === 'continue') return true;
   }
   return false;
 }
 
-async function resultOf(app: AppContext, { id, state }: ExecutionDetail): Promise<Json | undefined> {
+function hasSameResult({ round, result }: State, other: State | undefined): boolean {
+  return round === other?.round && result?.ord === other.result?.ord;
+}
+
+async function resultOf(app: AppContext, id: string, state: State): Promise<Json | undefined> {
   const ref = state.end === undefined ? undefined : state.result;
   if (ref === undefined) return undefined;
   const rows = await app.store.readOutputs(id, state.round, [{ nodeId: ref.nodeId, before: ref.ord + 1 }]);

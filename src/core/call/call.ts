@@ -3,6 +3,7 @@ import type { Resolver } from '../context/context-of.ts';
 import type { ExecutionFailureView, RenderContext } from '../context/context.ts';
 import type { Run } from '../run.ts';
 import type { CallCommand } from '../event.ts';
+import { callerOf } from './attempting.ts';
 import { idempotencyKey } from './keys.ts';
 import type { Outputs } from '../context/outputs.ts';
 import type { CallPlan } from '../plan.ts';
@@ -16,9 +17,9 @@ export interface PreparedCall {
   readonly idempotencyKey: string;
   /**
    * Headers that Trama adds unless the definition sets one of the same name. Values are percent-encoded where
-   * necessary.
+   * necessary. The caller may add to them.
    */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Record<string, string>;
 }
 
 /** Inputs of a call that neither the plan nor the state contains. */
@@ -32,7 +33,7 @@ export interface CallResources {
 
 /** Prepares the call of a command; undefined if the state no longer needs the call. */
 export function prepareCall(run: Run, command: CallCommand, resources: CallResources): PreparedCall | undefined {
-  const token = run.state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === command.callId);
+  const token = callerOf(run.state.tokens, command.callId);
   if (token === undefined) return undefined;
   switch (token.stage.kind) {
     case 'calling':

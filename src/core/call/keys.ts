@@ -13,6 +13,7 @@ export function idempotencyKey(
   phase: CallPhase,
   operation: number = 1,
 ): string {
-  const key = `${executionId}:${String(round)}:${nodeId}:${String(visit)}:${phase}`;
+  // Joined at once: each of eight concatenations would make a further text.
+  const key = [executionId, round, nodeId, visit, phase].join(':');
   return operation === 1 ? key : `${key}.${String(operation)}`;
 }

@@ -44,10 +44,8 @@ function standsAt(plan: Plan, { nodeId, stage }: Token): string | undefined {
     case 'draining':
     case 'unwinding':
       return stage.goal.kind === 'route' ? stage.goal.target : undefined;
-    case 'forked': {
-      const node = plan.nodes.get(nodeId);
-      return node?.kind === 'split' ? node.join : nodeId;
-    }
+    case 'forked':
+      return plan.nodes.get(nodeId)?.join ?? nodeId;
     case 'hook':
       return undefined;
     case 'ready':
@@ -107,9 +105,7 @@ export function lackOfMove({ plan, outputs }: Run, token: Token): readonly strin
     );
     return [...new Set(results)].filter((id) => outputs.lacks(id));
   }
-  const kind = plan.nodes.get(nodeId)?.kind;
-  if (stage.kind !== 'ready' || kind === 'task') return [];
-  return lackOf(outputs, kind === 'switch' ? plan.asks.condition.get(nodeId) : plan.asks.during.get(nodeId), prev);
+  return stage.kind === 'ready' ? lackOf(outputs, plan.asks.entry.get(nodeId), prev) : [];
 }
 
 /**

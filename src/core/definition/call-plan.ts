@@ -3,25 +3,15 @@ import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { AuthPlan, CallPlan } from '../plan.ts';
 import { compileRequest, type RequestPlan } from '../request/request.ts';
 import { splitUrl } from '../request/url.ts';
-import type { RenderLimits } from '../template/run.ts';
 import { compileTemplate, type Template, type TemplatePath } from '../template/template.ts';
+import { templateText } from '../template/template-text.ts';
 import { mutatingVerbs } from './warnings/call-warnings.ts';
-import { callShape, shapeBook } from './shape/document-shape.ts';
-import type { Place } from './draft.ts';
+import { callBook, callShape } from './shape/call-shape.ts';
+import type { Compiling, Moment } from './compiling.ts';
+import type { Place } from './node-draft.ts';
 import { warnOfTagsInCondition, warnOfTagsInKeys } from './warnings/no-effect.ts';
 import { at, type Path, type Problems } from './problems.ts';
-import type { Moment, Read } from './warnings/reads.ts';
-import { fits, present, templateText, toNumber } from './shape/shape-check.ts';
-
-/** What the compilation of any part needs, and the collections that it adds to. */
-export interface Compiling {
-  readonly nodeIds: ReadonlySet<string>;
-  readonly limits: RenderLimits;
-  /** Maximum `timeoutMillis` of a call. */
-  readonly maxTimeoutMillis: number;
-  readonly problems: Problems;
-  readonly reads: Read[];
-}
+import { fits, present, toNumber } from './shape/shape-check.ts';
 
 /** The action around a task's request. Its status codes take precedence over those of the request. */
 export interface ActionCodes {
@@ -57,7 +47,7 @@ export function compileCall(
   const { json, path } = place;
   if (!isJsonObject(json)) return undefined;
   const { problems } = compiling;
-  const whole = fits(callShape, json, shapeBook);
+  const whole = fits(callShape, json, callBook);
   const call = whole ? withoutNulls(json) : mend(json);
   // Authentication refers to secrets by name and contains no templates.
   const { auth, ...request } = call;
@@ -208,10 +198,10 @@ function mend(call: JsonObject): JsonObject {
   const kept = Object.entries(callShape.fields).flatMap(([key, field]): [string, Json][] => {
     const value = present(call, key);
     if (value === undefined) return [];
-    if (fits(field.shape, value, shapeBook)) return [[key, value]];
+    if (fits(field.shape, value, callBook)) return [[key, value]];
     if (key !== 'headers' || field.shape.type !== 'map' || !isJsonObject(value)) return [];
     const { of } = field.shape;
-    return [[key, Object.fromEntries(Object.entries(value).filter(([, header]) => fits(of, header, shapeBook)))]];
+    return [[key, Object.fromEntries(Object.entries(value).filter(([, header]) => fits(of, header, callBook)))]];
   });
   return { url: 'http://localhost/', verb: 'POST', ...withoutNulls(Object.fromEntries(kept)) };
 }

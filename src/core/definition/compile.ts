@@ -1,21 +1,23 @@
 import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { CallPlan, NodePlan, Plan, RequiredPath, RetryPolicy } from '../plan.ts';
 import { keysOfPath } from '../template/path-keys.ts';
-import { compileCall, type Compiling } from './call-plan.ts';
+import { compileCall } from './call-plan.ts';
+import type { Compiling, Read } from './compiling.ts';
 import { warnOfUncompensated } from './warnings/call-warnings.ts';
 import { documentShape, shapeBook } from './shape/document-shape.ts';
-import { readDraft, type Draft } from './draft.ts';
+import { readDraft } from './draft.ts';
 import { analyseFlow } from './flow.ts';
 import { checkGraph, type Layout } from './graph.ts';
 import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits } from './limits.ts';
 import { checkNodeFields, visitsReadOf } from './shape/node-fields.ts';
 import { warnOfNoEffect } from './warnings/no-effect.ts';
-import { compileNode } from './node-plan.ts';
+import type { Draft } from './node-draft.ts';
+import { compileNode, warnOfNodes } from './node-plan.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
 import { warnOfMistypedPayload } from './warnings/payload-reads.ts';
 import { analyseAsks } from './warnings/asks.ts';
-import { summarizeReads, warnOfReads, type Read } from './warnings/reads.ts';
+import { summarizeReads, warnOfReads } from './warnings/reads.ts';
 import { checkShape, present, toNumber, unprintable } from './shape/shape-check.ts';
 import { weightOf } from './weight.ts';
 
@@ -52,7 +54,7 @@ function compile(document: Json, hash: string, limits: DefinitionLimits, problem
     problems.error('', `Must be an object, not ${show(document)}.`);
     return undefined;
   }
-  checkShape(documentShape(limits.maxNodeVisitsCap), document, '', shapeBook, problems);
+  checkShape(documentShape(limits.maxNodeVisitsCap), document, '', shapeBook(), problems);
   checkRequiredPayload(document, problems);
   checkLabels(document, problems);
   const draft = readDraft(document);
@@ -113,6 +115,7 @@ function compileParts(
   const onFailure = hook('onFailureCallback');
   checkNodeFields(reads, draft, problems);
   warnOfNoEffect(document, draft, problems);
+  warnOfNodes(draft.nodes, problems);
   if (layout.sound) {
     const flow = analyseFlow(draft, layout);
     warnOfReads(reads, draft, flow, problems);
@@ -137,7 +140,7 @@ function assemble(
   const timeoutMillis = toNumber(present(document, 'timeoutMillis'));
   const maxNodeVisits = toNumber(present(document, 'maxNodeVisits'));
   const nodes = new Map(parts.nodes.map((node) => [node.id, node]));
-  const { asks, usesOrder } = summarizeReads(parts.reads);
+  const { asks, usesOrder } = summarizeReads(parts.reads, draft);
   return {
     weight: weightOf(bytes, parts.reads.length, parts.nodes),
     hash,
@@ -156,7 +159,7 @@ function assemble(
     asks,
     usesOrder,
     visitsRead: visitsReadOf(parts.reads, draft),
-    ...analyseAsks(nodes, asks),
+    ...analyseAsks(draft, nodes, asks),
   };
 }
 

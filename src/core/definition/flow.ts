@@ -1,4 +1,4 @@
-import type { Draft, Edge, NodeDraft } from './draft.ts';
+import type { Draft, Edge, NodeDraft } from './node-draft.ts';
 import type { Branch, Layout } from './graph.ts';
 
 /** Which nodes are certain, and which are possible, on the paths through a sound graph. */
@@ -31,7 +31,7 @@ type Ends = ReadonlyMap<Branch | undefined, readonly NodeDraft[]>;
 function findEnds(draft: Draft, layout: Layout): Ends {
   const ends = new Map<Branch | undefined, NodeDraft[]>();
   for (const node of draft.nodes) {
-    if (node.kind === 'fail') continue;
+    if (node.neverSucceeds === true) continue;
     const branch = layout.places.get(node.id ?? '');
     const goesOn = node.edges.some((edge) => edge.via === 'next' || edge.via === 'default' || edge.via === 'join');
     const goesToJoin = node.edges.some((edge) => edge.via !== 'join' && edge.target === branch?.join);

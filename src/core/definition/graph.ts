@@ -1,5 +1,5 @@
 import { closest, quote, type Path, type Problems } from './problems.ts';
-import type { Draft, Edge, NodeDraft } from './draft.ts';
+import type { Draft, Edge, NodeDraft } from './node-draft.ts';
 
 /** A branch of a split. */
 export interface Branch {

@@ -1,4 +1,5 @@
 import { isRawNumber, numberText } from '../value/json.ts';
+import { utf8Length } from '../value/utf8.ts';
 import type { Problems } from './problems.ts';
 
 /** Bounds of a definition document, and of what is evaluated for it. */
@@ -38,21 +39,6 @@ export const defaultDefinitionLimits: DefinitionLimits = {
   maxRenderedBytes: 1_048_576,
   maxEvaluationSteps: 100_000,
 };
-
-/** Length of a text in UTF-8, in bytes. An unpaired surrogate counts as U+FFFD. */
-function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x80) continue;
-    // A surrogate pair takes four bytes, two per half; every other code unit above U+07FF takes three.
-    const paired =
-      (unit >= 0xd800 && unit < 0xdc00 && text.charCodeAt(i + 1) >> 10 === 0x37) ||
-      (unit >= 0xdc00 && unit < 0xe000 && i > 0 && text.charCodeAt(i - 1) >> 10 === 0x36);
-    bytes += unit < 0x800 || paired ? 1 : 2;
-  }
-  return bytes;
-}
 
 /**
  * Reports a document that is too large or too deep. Runs before all other checks. It does not recurse and stops at the

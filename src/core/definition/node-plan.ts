@@ -1,9 +1,8 @@
-import { nodeKinds } from '../node/kinds.ts';
-import type { NodeKind } from '../node/kind.ts';
+import { kindOf } from '../node/kinds.ts';
 import type { NodePlan, RetryPolicy } from '../plan.ts';
-import type { Compiling } from './call-plan.ts';
-import type { NodeDraft } from './draft.ts';
+import type { Compiling } from './compiling.ts';
 import type { Branch } from './graph.ts';
+import type { NodeDraft } from './node-draft.ts';
 import { quote, type Problems } from './problems.ts';
 
 /** Compiles one node. Returns undefined if any part of it is invalid; the problem has then been reported. */
@@ -14,10 +13,16 @@ export function compileNode(
   compiling: Compiling,
 ): NodePlan | undefined {
   warnOfOddId(node, compiling.problems);
-  if (node.kind === undefined) return undefined;
+  const { kind } = node;
+  if (kind === undefined) return undefined;
   const place = branch === undefined ? {} : { branch: { split: branch.split, entry: branch.entry, join: branch.join } };
-  const kind: NodeKind = nodeKinds[node.kind];
-  return kind.compile(node, { id: node.id ?? '', index: node.index, ...place }, compiling, failureHandling);
+  const base = { id: node.id ?? '', index: node.index, ...place };
+  return kindOf({ kind }).compile(node, base, compiling, failureHandling);
+}
+
+/** Warns about parts of nodes that have no effect. */
+export function warnOfNodes(nodes: readonly NodeDraft[], problems: Problems): void {
+  for (const node of nodes) if (node.kind !== undefined) kindOf({ kind: node.kind }).warn?.(node, problems);
 }
 
 function warnOfOddId(node: NodeDraft, problems: Problems): void {

@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { RetryError, RetryOn, RetryPolicy } from '../plan.ts';
-import { retryErrors, shapeBook } from './shape/document-shape.ts';
+import { callBook, retryErrors } from './shape/call-shape.ts';
 import { at, type Path, type Problems } from './problems.ts';
 import { fits, present, toNumber } from './shape/shape-check.ts';
 
@@ -53,7 +53,7 @@ export function compilePolicy(
     const sentence = `Must not be below initialDelayMillis, which is ${String(initial)}, but is ${String(max)}.`;
     problems.error(at(path, 'maxDelayMillis'), sentence);
   }
-  if (!fits({ type: 'ref', name: 'RetryPolicy' }, json, shapeBook)) return undefined;
+  if (!fits({ type: 'ref', name: 'RetryPolicy' }, json, callBook)) return undefined;
   const common = { maxAttempts: number('maxAttempts') ?? 0, ...(retryOn === undefined ? {} : { retryOn }) };
   if (json['type'] === 'retry') return { type: 'retry', ...common, delayMillis: number('delayMillis') ?? 0 };
   return {
@@ -77,7 +77,7 @@ export function warnOfShortPolicy(policy: RetryPolicy, path: Path, problems: Pro
 }
 
 function compileRetryOn(json: Json | undefined, path: Path, problems: Problems): RetryOn | undefined {
-  if (json === undefined || !isJsonObject(json) || !fits({ type: 'ref', name: 'RetryOn' }, json, shapeBook)) {
+  if (json === undefined || !isJsonObject(json) || !fits({ type: 'ref', name: 'RetryOn' }, json, callBook)) {
     return undefined;
   }
   const codes = list(json, 'statusCodes');

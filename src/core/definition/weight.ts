@@ -1,3 +1,4 @@
+import { kindOf } from '../node/kinds.ts';
 import type { NodePlan } from '../plan.ts';
 
 /** Memory per byte of the document, for strings, lists and template sources. Measured: up to 22. */
@@ -14,9 +15,6 @@ const bytesPerCondition = 8_000;
  */
 export function weightOf(documentBytes: number, reads: number, nodes: readonly NodePlan[]): number {
   let conditions = 0;
-  for (const node of nodes) {
-    if (node.kind === 'switch') conditions += node.cases.length;
-    else if (node.kind === 'task' && node.callback !== undefined) conditions += 3;
-  }
+  for (const node of nodes) conditions += kindOf(node).conditions?.(node) ?? 0;
   return bytesPerByte * documentBytes + bytesPerRead * reads + bytesPerCondition * conditions;
 }

@@ -1,6 +1,7 @@
 import { conditionContext } from '../context/context-of.ts';
 import { compileText } from '../definition/call-plan.ts';
 import type { Draft } from '../draft.ts';
+import { required, nodeShape, template } from '../definition/shape/fields.ts';
 import type { FailPlan } from '../plan.ts';
 import type { Token } from '../state.ts';
 import { failToken } from '../transition/failure.ts';
@@ -9,6 +10,8 @@ import { quietRow } from './visit.ts';
 
 /** A node that fails the execution, or its branch, with a rendered reason. */
 export const failKind: NodeKind<FailPlan> = {
+  shape: nodeShape({ reason: required(template, 'Why the execution fails; a template.') }),
+  read: () => ({ edges: [], canFail: true, neverSucceeds: true }),
   compile(node, base, compiling) {
     const reason = compileText(placeOf(node, 'reason'), { kind: 'during', nodeId: base.id }, compiling);
     return reason === undefined ? undefined : { ...base, kind: 'fail', reason };

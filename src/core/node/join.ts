@@ -1,3 +1,5 @@
+import { edgeAt } from '../definition/node-draft.ts';
+import { next, nodeShape, optional } from '../definition/shape/fields.ts';
 import { present } from '../definition/shape/shape-check.ts';
 import type { JoinPlan } from '../plan.ts';
 import { goTo } from '../transition/route.ts';
@@ -7,6 +9,14 @@ import { nextOf, type NodeKind } from './kind.ts';
  * The end of the branches of a split. The token of the split completes it; the compiler accepts no other edge to it.
  */
 export const joinKind: NodeKind<JoinPlan> = {
+  shape: nodeShape({
+    onBranchFailure: optional(
+      { type: 'choice', values: ['fail', 'continue'] },
+      'Whether a failed branch fails the execution (default) or only that branch is compensated.',
+    ),
+    next,
+  }),
+  read: (json, path) => ({ edges: edgeAt('next', json, path), fields: ['response'] }),
   compile(node, base) {
     const onBranchFailure = present(node.json, 'onBranchFailure') === 'continue' ? 'continue' : 'fail';
     return { ...base, kind: 'join', onBranchFailure, ...nextOf(node) };

@@ -1,23 +1,31 @@
-import type { Compiling } from '../definition/call-plan.ts';
-import type { Edge, NodeDraft } from '../definition/draft.ts';
-import { at } from '../definition/problems.ts';
+import type { Compiling } from '../definition/compiling.ts';
+import type { Edge, NodeDraft, NodeReading } from '../definition/node-draft.ts';
+import { at, type Path, type Problems } from '../definition/problems.ts';
+import type { ObjectShape, ShapeBook } from '../definition/shape/shape.ts';
 import { present } from '../definition/shape/shape-check.ts';
 import type { Draft } from '../draft.ts';
-import type { NodePlan, RetryPolicy } from '../plan.ts';
+import type { NodeBase, NodePlan, RetryPolicy } from '../plan.ts';
 import type { Choosing, Token } from '../state.ts';
-import type { Json } from '../value/json.ts';
+import type { Json, JsonObject } from '../value/json.ts';
 
-/** Fields that the plans of all nodes have. */
-export interface NodeBase {
-  readonly id: string;
-  readonly index: number;
-  readonly branch?: { readonly split: string; readonly entry: string; readonly join: string };
-}
-
-/** One kind of node: how it is compiled, and how tokens move through it. `kinds.ts` lists all kinds. */
+/**
+ * One kind of node: what its object in a document looks like, how it is compiled, and how tokens move through it.
+ * `kinds.ts` lists all kinds; validation, the JSON Schema, the checks of the graph, the compiler and the transitions
+ * know a kind only from there.
+ */
 export interface NodeKind<Plan = NodePlan> {
+  /** The shape of its object in a document; see `nodeShape`. */
+  readonly shape: ObjectShape;
+  /** Shapes that only {@link shape} refers to, by name. */
+  readonly shapes?: ShapeBook;
+  /** Reads what the checks of the whole graph need. Tolerates every defect; the shape check reports them. */
+  read(json: JsonObject, path: Path): NodeReading;
   /** Compiles a node. Returns undefined if any part of it is invalid, which has then been reported. */
   compile(node: NodeDraft, base: NodeBase, compiling: Compiling, failureHandling: RetryPolicy): Plan | undefined;
+  /** Warns about parts of a node that have no effect. */
+  warn?(node: NodeDraft, problems: Problems): void;
+  /** The number of compiled conditions of a plan, for its size in memory; 0 if absent. */
+  conditions?(plan: Plan): number;
   /** Begins the visit of a token that has reached the node. The visit is already counted. */
   enter(d: Draft, token: Token, node: Plan, visit: number): void;
   /** Continues a visit that takes more than one turn. */

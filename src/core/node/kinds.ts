@@ -1,5 +1,5 @@
 import type { Draft } from '../draft.ts';
-import type { NodePlan } from '../plan.ts';
+import type { NodeKindName, NodePlans } from '../plan.ts';
 import type { Token } from '../state.ts';
 import { failKind } from './fail.ts';
 import { joinKind } from './join.ts';
@@ -10,13 +10,11 @@ import { switchKind } from './switch.ts';
 import { taskKind } from './task.ts';
 import { countVisit } from './visit.ts';
 
-/** A registry of all kinds of `Plan`; it does not compile if a kind has no entry. */
-type NodeKinds<Plan extends NodePlan> = {
-  readonly [Kind in Plan['kind']]: NodeKind<Extract<Plan, { readonly kind: Kind }>>;
-};
+/** A registry of all kinds; it does not compile while a kind of {@link NodePlans} has no entry. */
+type NodeKinds = { readonly [Kind in keyof NodePlans]: NodeKind<NodePlans[Kind]> };
 
-/** The kinds of nodes, by the field `kind` of a definition. */
-export const nodeKinds: NodeKinds<NodePlan> = {
+/** The kinds of nodes, by the field `kind` of a definition, in the order in which messages and the schema name them. */
+export const nodeKinds: NodeKinds = {
   task: taskKind,
   switch: switchKind,
   sleep: sleepKind,
@@ -25,7 +23,8 @@ export const nodeKinds: NodeKinds<NodePlan> = {
   fail: failKind,
 };
 
-function kindOf(node: NodePlan): NodeKind {
+/** The kind of a node of a plan or draft. */
+export function kindOf(node: { readonly kind: NodeKindName }): NodeKind {
   return nodeKinds[node.kind];
 }
 

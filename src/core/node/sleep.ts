@@ -1,9 +1,10 @@
 import { conditionContext } from '../context/context-of.ts';
-import { compileText, type Compiling } from '../definition/call-plan.ts';
-import type { NodeDraft } from '../definition/draft.ts';
+import { compileText } from '../definition/call-plan.ts';
+import type { Compiling } from '../definition/compiling.ts';
+import { edgeAt, type NodeDraft } from '../definition/node-draft.ts';
 import { hasMonthsOrYears, parseDuration } from '../definition/duration.ts';
 import { quote, type Problems } from '../definition/problems.ts';
-import { maxMillis } from '../definition/shape/document-shape.ts';
+import { maxMillis, millis, next, nodeShape, optional, template } from '../definition/shape/fields.ts';
 import { present, toNumber } from '../definition/shape/shape-check.ts';
 import type { Draft } from '../draft.ts';
 import type { SleepPlan } from '../plan.ts';
@@ -16,6 +17,19 @@ import { quietRow } from './visit.ts';
 
 /** A durable wait, for a duration or until an instant. */
 export const sleepKind: NodeKind<SleepPlan> = {
+  shape: nodeShape(
+    {
+      durationMillis: optional(millis, 'How long to sleep, in milliseconds.'),
+      duration: optional({ type: 'string' }, 'How long to sleep: ISO 8601 without months or years, such as PT5M.'),
+      until: optional(
+        template,
+        'Until when: a template that renders to an ISO 8601 time with an offset, or with a zone such as [Europe/Berlin].',
+      ),
+      next,
+    },
+    { exactlyOneOf: [['durationMillis', 'duration', 'until']] },
+  ),
+  read: (json, path) => ({ edges: edgeAt('next', json, path), canFail: present(json, 'until') !== undefined }),
   compile(node, base, compiling) {
     const wait = compileWait(node, base.id, compiling);
     return wait === undefined ? undefined : { ...base, kind: 'sleep', wait, ...nextOf(node) };
@@ -93,16 +107,16 @@ function wakeUp(d: Draft, token: Token, node: SleepPlan, note?: string): void {
 function compileWait(node: NodeDraft, nodeId: string, compiling: Compiling): SleepPlan['wait'] | undefined {
   const { problems } = compiling;
   const until = placeOf(node, 'until');
-  const template = until.json === undefined ? undefined : compileText(until, { kind: 'during', nodeId }, compiling);
+  const time = until.json === undefined ? undefined : compileText(until, { kind: 'during', nodeId }, compiling);
   const duration = placeOf(node, 'duration');
   const parsed =
     typeof duration.json === 'string' ? compileDuration(duration.json, duration.path, problems) : undefined;
-  if (template !== undefined) {
-    const text = template.source.trim();
-    if (template.constant && parseInstant(text) === undefined) {
+  if (time !== undefined) {
+    const text = time.source.trim();
+    if (time.constant && parseInstant(text) === undefined) {
       problems.error(until.path, `${quote(text)} ${instantFault(text)}.`);
     }
-    return { until: template };
+    return { until: time };
   }
   const durationMillis = parsed ?? toNumber(present(node.json, 'durationMillis'));
   return durationMillis === undefined ? undefined : { durationMillis };

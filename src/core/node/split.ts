@@ -1,14 +1,25 @@
 import { branchScope } from '../context/scope.ts';
+import { edgeAt, edgeTo, type NodeReading } from '../definition/node-draft.ts';
+import { at, type Path } from '../definition/problems.ts';
+import { nodeShape, reference, required } from '../definition/shape/fields.ts';
 import type { Draft } from '../draft.ts';
 import type { SplitPlan } from '../plan.ts';
 import type { BranchEnd, Stage, Token } from '../state.ts';
 import { goTo, noteCompleted } from '../transition/route.ts';
-import type { Json } from '../value/json.ts';
+import { ownProperty, type Json, type JsonObject } from '../value/json.ts';
 import { type NodeKind, targetOf } from './kind.ts';
 import { countVisit, quietRow } from './visit.ts';
 
 /** The start of parallel branches. Its token waits for them, completes their join and continues from there. */
 export const splitKind: NodeKind<SplitPlan> = {
+  shape: nodeShape({
+    branches: required(
+      { type: 'list', of: reference, minItems: 2, distinct: true },
+      'Ids of the nodes at which the parallel branches begin.',
+    ),
+    join: required(reference, 'Id of the join node at which they all end.'),
+  }),
+  read: readSplit,
   compile(node, base) {
     const branches = node.edges.filter((edge) => edge.via === 'branch').map((edge) => edge.target);
     const join = targetOf(node, 'join');
@@ -17,6 +28,19 @@ export const splitKind: NodeKind<SplitPlan> = {
   enter: fork,
   settle: completeJoin,
 };
+
+function readSplit(json: JsonObject, path: Path): NodeReading {
+  const list = ownProperty(json, 'branches');
+  const branches = Array.isArray(list) ? (list as readonly Json[]) : [];
+  // The shape check reports repeated branches; the graph contains each of them once.
+  const seen = new Set<Json>();
+  const edges = branches.flatMap((target, index) => {
+    if (seen.has(target)) return [];
+    seen.add(target);
+    return edgeTo('branch', target, at(at(path, 'branches'), index));
+  });
+  return { edges: [...edges, ...edgeAt('join', json, path)] };
+}
 
 function fork(d: Draft, token: Token, node: SplitPlan, visit: number): void {
   const row = d.step({ ...quietRow(d, token, node, visit), phase: 'SPLIT', outcome: 'succeeded', final: false });

@@ -1,19 +1,44 @@
 import { conditionContext } from '../context/context-of.ts';
-import { compileCondition, type Compiling } from '../definition/call-plan.ts';
-import type { NodeDraft } from '../definition/draft.ts';
-import { at } from '../definition/problems.ts';
+import { compileCondition } from '../definition/call-plan.ts';
+import type { Compiling } from '../definition/compiling.ts';
+import { edgeAt, objectsIn, type NodeDraft, type NodeReading } from '../definition/node-draft.ts';
+import { at, type Path } from '../definition/problems.ts';
+import { json, nodeShape, optional, ref, reference, required } from '../definition/shape/fields.ts';
+import type { ShapeBook } from '../definition/shape/shape.ts';
 import { present } from '../definition/shape/shape-check.ts';
 import type { Draft } from '../draft.ts';
-import type { SwitchPlan } from '../plan.ts';
+import type { NodeBase, SwitchPlan } from '../plan.ts';
 import type { Choosing, Token } from '../state.ts';
 import { goTo } from '../transition/route.ts';
-import { isJsonObject, type Json, ownProperty } from '../value/json.ts';
-import { type NodeBase, type NodeKind, targetOf } from './kind.ts';
+import { isJsonObject, type Json, type JsonObject, ownProperty } from '../value/json.ts';
+import { type NodeKind, targetOf } from './kind.ts';
 import { quietRow } from './visit.ts';
+
+const shapes: ShapeBook = {
+  Case: {
+    description: 'A case of a switch.',
+    shape: {
+      type: 'object',
+      extensible: true,
+      fields: {
+        name: optional({ type: 'string' }, 'What the case is called in the history.'),
+        when: required(json, 'JSON Logic condition.'),
+        target: required(reference, 'Id of the node to go to when the condition holds.'),
+      },
+    },
+  },
+};
 
 /** A choice by conditions. A turn may end between two cases; the next turn continues with the next case. */
 export const switchKind: NodeKind<SwitchPlan> = {
+  shape: nodeShape({
+    cases: required({ type: 'list', of: ref('Case'), minItems: 1 }, 'The first case that holds wins.'),
+    default: required(reference, 'Id of the node to go to when no case holds.'),
+  }),
+  shapes,
+  read: readSwitch,
   compile: compileSwitch,
+  conditions: ({ cases }) => cases.length,
   enter: (d, token, node, visit) => choose(d, token, node, { visit, next: 0, problems: [] }),
   goOn: choose,
 };
@@ -62,6 +87,13 @@ function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void 
     result: problems.length > 0 ? 'error' : matchedCase === undefined ? 'default' : 'case',
   });
   goTo(d, token, target);
+}
+
+function readSwitch(document: JsonObject, path: Path): NodeReading {
+  const cases = objectsIn(ownProperty(document, 'cases')).flatMap(([index, item]) =>
+    edgeAt('case', item, at(at(path, 'cases'), index), 'target'),
+  );
+  return { edges: [...cases, ...edgeAt('default', document, path)] };
 }
 
 function compileSwitch(node: NodeDraft, base: NodeBase, compiling: Compiling): SwitchPlan | undefined {

@@ -1,5 +1,4 @@
 import type { RenderContext } from '../context/context.ts';
-import { stringifyJson } from '../value/json.ts';
 import { isJson, notJson } from '../value/json-fault.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
 import { RenderFault, type RenderLimits, Run, type RunOptions } from '../template/run.ts';
@@ -77,8 +76,9 @@ export function renderStable(
   }
 }
 
+/** Neither a verb nor a URL has line ends, so different requests give different texts. */
 function requestText(verb: Verb, url: string, body: string | undefined): string {
-  return stringifyJson([verb, url, body ?? null]);
+  return body === undefined ? `${verb} ${url}` : `${verb} ${url}\n${body}`;
 }
 
 const ofRequest: RunOptions = {

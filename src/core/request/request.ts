@@ -1,14 +1,19 @@
 import { isJsonObject, isRawNumber, type Json, type JsonObject, ownProperty } from '../value/json.ts';
 import { isJson, notJson } from '../value/json-fault.ts';
+import { utf8Length } from '../value/utf8.ts';
 import { type DestinationKind, isHeaderValue } from '../template/destination.ts';
 import { compileFormTemplate, compileJsonTemplate, type Problem } from '../template/json-template.ts';
-import { defaultRenderLimits, type RenderLimits, utf8Length } from '../template/run.ts';
+import { defaultRenderLimits, type RenderLimits } from '../template/run.ts';
 import { parseTemplate, type Syntax } from '../template/syntax.ts';
+import { templateText } from '../template/template-text.ts';
 import { compileTemplate, type Template, type TemplateOptions } from '../template/template.ts';
 import { secretInAuthority, staticUrlErrors, UrlDestination } from './url.ts';
 
 /** HTTP methods of calls. */
-export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS';
+export const verbs = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
+
+/** The HTTP method of a call. */
+export type Verb = (typeof verbs)[number];
 
 /** A header of a request; the name is spelled as in the definition. */
 export interface HeaderPlan {
@@ -60,8 +65,6 @@ export interface RequestPlan {
 /** The result of a compilation. Problem paths are relative to the call (`.url`, `.headers.X-Id`, `.body.items[0]`). */
 export type CompiledRequest =
   { readonly request: RequestPlan; readonly warnings: readonly Problem[] } | { readonly errors: readonly Problem[] };
-
-const verbs: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 
 const fields: ReadonlySet<string> = new Set([
   'url',
@@ -155,9 +158,10 @@ class RequestCompiler {
   }
 
   #verb(value: Json | undefined): Verb | undefined {
-    if (typeof value === 'string' && verbs.has(value)) return value as Verb;
+    const known = verbs.find((verb) => verb === value);
+    if (known !== undefined) return known;
     const what = value === undefined ? 'is missing' : 'is not known';
-    this.#error('.verb', `The verb ${what}; it is one of ${[...verbs].join(', ')}.`);
+    this.#error('.verb', `The verb ${what}; it is one of ${verbs.join(', ')}.`);
     return undefined;
   }
 
@@ -324,14 +328,6 @@ class RequestCompiler {
 /** An own field of an object; undefined if it is null, since null equals absence. */
 function field(object: JsonObject, key: string): Json | undefined {
   return ownProperty(object, key) ?? undefined;
-}
-
-/** The text of a template, which may be given as `{ "value": "…" }`. */
-function templateText(value: Json | undefined): string | undefined {
-  if (typeof value === 'string') return value;
-  if (value === undefined || !isJsonObject(value) || Object.keys(value).length !== 1) return undefined;
-  const text = ownProperty(value, 'value');
-  return typeof text === 'string' ? text : undefined;
 }
 
 function numberOf(value: Json): number {

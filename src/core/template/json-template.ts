@@ -1,7 +1,8 @@
 import type { RenderContext } from '../context/context.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../value/json.ts';
 import { type Destination, escapeForm, escapeJson, textOf } from './destination.ts';
-import { defaultRenderLimits, type RenderLimits, type Run, utf8Length } from './run.ts';
+import { utf8Length } from '../value/utf8.ts';
+import { defaultRenderLimits, type RenderLimits, type Run } from './run.ts';
 import { parseTemplate } from './syntax.ts';
 import { configured, type Template, TemplateBuilder, type TemplateOptions, type Writer } from './template.ts';
 

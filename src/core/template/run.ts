@@ -1,5 +1,6 @@
 import type { RenderContext } from '../context/context.ts';
 import type { Json } from '../value/json.ts';
+import { utf8Length } from '../value/utf8.ts';
 import type { StepsView } from './path.ts';
 
 /** Bounds of one rendering: of a single template, or of all templates of a request together. */
@@ -122,16 +123,4 @@ export class Run {
     if (!this.secrets.includes(name)) this.secrets.push(name);
     return this.context.secret(name);
   }
-}
-
-/** Length of a text in UTF-8, in bytes. An unpaired surrogate counts as two bytes. */
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x80) continue;
-    // Each half of a surrogate pair accounts for two of the four bytes of its character.
-    bytes += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2;
-  }
-  return bytes;
 }

@@ -4,7 +4,8 @@ import { type Destination, destinationOf, type DestinationKind } from './destina
 import { keysOfPath } from './path-keys.ts';
 import { type Path, type PathReader, type PathRoot, type PathScope, resolvePath, walk } from './path.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
-import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run, utf8Length } from './run.ts';
+import { utf8Length } from '../value/utf8.ts';
+import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run } from './run.ts';
 import { parseTemplate, type Syntax } from './syntax.ts';
 
 /** What a template may contain at its place in the definition. */

@@ -80,7 +80,7 @@ function askForUndo(d: Draft): void {
   for (const token of d.tokens) {
     const { stage } = token;
     if (stage.kind !== 'unwinding' || stage.undo !== undefined) continue;
-    d.commands.push({
+    d.command({
       type: 'findUndo',
       tokenId: token.id,
       round: d.state.round,

@@ -46,7 +46,7 @@ export function applyCallback(d: Draft, event: CallbackEvent): void {
   d.state.tokens = d.tokens;
   const to = addressee(d.state, event);
   if (to.kind === 'early') return;
-  d.consumed.push(event.inboxId);
+  d.consume(event.inboxId);
   if (to.kind === 'nobody' || drainOf(d, to.token) !== undefined) {
     ignore(d, event);
     return;
@@ -58,7 +58,7 @@ export function applyCallback(d: Draft, event: CallbackEvent): void {
   }
   if (token.stage.kind === 'calling') {
     const { callId } = token.stage;
-    d.commands.push({ type: 'abort', callId });
+    d.command({ type: 'abort', callId });
     recordUnseen(d, visits, token, task, callId, 'Given up, since the callback of an earlier attempt had come.');
   }
   const node = taskNode(d, token);

@@ -31,7 +31,7 @@ export function terminate(d: Draft): void {
     settleDropped(d, token);
     // The compensation was attempted and not completed, so it is unknown whether the effect remains.
     if (token.stage.kind === 'unwinding' && token.stage.undo !== undefined) {
-      d.undo.push({ kind: 'set', ord: token.stage.undo.target.ord, undo: 'failed' });
+      d.mark({ kind: 'set', ord: token.stage.undo.target.ord, undo: 'failed' });
     }
   }
   d.tokens = [];
@@ -71,7 +71,7 @@ export function retry(d: Draft, force: boolean): void {
       delete d.state.end;
       // The engine failed: the tokens are unchanged since the last checkpoint.
       if (end.reason === 'engine') return;
-      d.undo.push({ kind: 'reopen', round: d.state.round });
+      d.mark({ kind: 'reopen', round: d.state.round });
       d.state.troubles = 0;
       delete d.state.failedCompensations;
       d.tokens = [];

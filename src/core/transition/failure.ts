@@ -28,8 +28,7 @@ export function failToken(
   failure: AttemptFailure,
   options: { readonly visit: number; readonly undoFirst: boolean },
 ): void {
-  const node = d.node(token.nodeId);
-  const route = node.kind === 'task' ? node.onFailure : undefined;
+  const route = d.node(token.nodeId).onFailure;
   if (route !== undefined && drainOf(d, token) === undefined) {
     if (!options.undoFirst) {
       goTo(d, token, route);
@@ -51,8 +50,8 @@ function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
   }
   for (let scope = token.scope; scope !== ''; scope = parentScope(scope)) {
     const fork = d.tokens.find((other) => other.scope === parentScope(scope) && other.stage.kind === 'forked');
-    const split = fork === undefined ? undefined : d.node(fork.nodeId);
-    const join = split?.kind === 'split' ? d.node(split.join) : undefined;
+    const joinId = fork === undefined ? undefined : d.node(fork.nodeId).join;
+    const join = joinId === undefined ? undefined : d.node(joinId);
     if (join?.kind !== 'join' || join.onBranchFailure !== 'continue') continue;
     drainScope(d, scope, { kind: 'branch' }, token);
     return;

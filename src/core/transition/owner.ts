@@ -1,4 +1,4 @@
-import { attemptingOf, isBlocked } from '../call/attempting.ts';
+import { attemptingOf, callerOf, isBlocked } from '../call/attempting.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { Stage, Token } from '../state.ts';
 import { answered, type BlockedEvent, blocked, type CallOwner, interrupted, recordUnseen, repeat } from './attempt.ts';
@@ -17,7 +17,7 @@ const owners: { readonly [Kind in Stage['kind']]?: CallOwner } = {
 
 /** Passes the answer of a call to its owner. Does nothing if no token waits for the answer any more. */
 export function answer(d: Draft, event: Answered): void {
-  const token = callerOf(d, event.callId);
+  const token = callerOf(d.tokens, event.callId);
   if (token === undefined) return;
   const run = attemptingOf(token.stage);
   const owner = owners[token.stage.kind];
@@ -29,15 +29,11 @@ export function answer(d: Draft, event: Answered): void {
  * is no longer needed.
  */
 export function block(d: Draft, event: BlockedEvent): void {
-  const token = callerOf(d, event.callId);
+  const token = callerOf(d.tokens, event.callId);
   if (token === undefined) return;
   const run = attemptingOf(token.stage);
   const owner = owners[token.stage.kind];
   if (run !== undefined && owner !== undefined) blocked(d, owner, token, run, event);
-}
-
-function callerOf(d: Draft, callId: number): Token | undefined {
-  return d.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
 }
 
 /** Makes the call whose delay has passed. Does nothing if the token has no call. */
@@ -75,7 +71,7 @@ export function abandonCalls(d: Draft, description: string): void {
   for (const token of d.tokens.slice()) {
     const { stage } = token;
     if (stage.kind !== 'calling') continue;
-    d.commands.push({ type: 'abort', callId: stage.callId });
+    d.command({ type: 'abort', callId: stage.callId });
     const failure = recordUnseen(d, visits, token, stage.task, stage.callId, description);
     recordFailure(d, token, { ...stage.task, unknown: true }, failure);
     d.remove(token);
@@ -90,7 +86,7 @@ export function abandonOtherCalls(d: Draft, description: string): void {
     const run = attemptingOf(stage);
     const owner = owners[stage.kind];
     if (run === undefined || owner === undefined) continue;
-    d.commands.push({ type: 'abort', callId: stage.callId });
+    d.command({ type: 'abort', callId: stage.callId });
     recordUnseen(d, owner, token, run, stage.callId, description);
   }
 }

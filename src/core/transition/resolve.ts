@@ -69,7 +69,7 @@ function resolveCorrupted(d: Draft, event: ResolvedEvent): void {
   if (end?.status !== 'CORRUPTED' || end.reason !== 'compensation' || target === undefined || verdict === undefined)
     return;
   record(d, event, target.visit, target.scope, target.round);
-  d.undo.push({ kind: 'set', ord: target.ord, undo: event.outcome === 'succeeded' ? 'resolved' : 'accepted' });
+  d.mark({ kind: 'set', ord: target.ord, undo: event.outcome === 'succeeded' ? 'resolved' : 'accepted' });
   d.state.troubles = Math.max(0, d.state.troubles - 1);
   const named = d.state.failedCompensations?.filter(
     ({ nodeId, visit }) => nodeId !== target.nodeId || visit !== target.visit,

@@ -1,6 +1,7 @@
 import type { ResponseView } from '../context/context.ts';
 import type { Draft } from '../draft.ts';
 import type { StepRow, UndoRank } from '../history.ts';
+import type { Mutable } from '../value/mutable.ts';
 import type { Json } from '../value/json.ts';
 import { idempotencyKey } from '../call/keys.ts';
 import type { TaskPlan } from '../plan.ts';
@@ -20,36 +21,45 @@ export function taskNode(d: Draft, token: Token): TaskPlan {
   return node;
 }
 
-function base(
+/**
+ * The row of a visit. Callers assign the fields that only some rows have: spreading what may be absent copies the row
+ * once more for each of them.
+ */
+function rowOf(
+  d: Draft,
   node: TaskPlan,
   task: TaskRun,
   token: Token,
-): Pick<StepRow, 'nodeId' | 'index' | 'visit' | 'attempt' | 'startedAt' | 'attemptAt' | 'scope'> {
+  of: Required<Pick<StepRow, 'phase' | 'outcome' | 'output' | 'final'>>,
+): Mutable<StepRow> {
   return {
+    // The draft gives the row its ord.
+    ord: 0,
+    at: d.now,
+    round: d.state.round,
     nodeId: node.id,
     index: node.index,
+    phase: of.phase,
     visit: task.visit,
     // At least 1, also if the first call was blocked and never sent.
     attempt: Math.max(1, task.attempt),
+    outcome: of.outcome,
     startedAt: task.startedAt,
     attemptAt: task.attemptAt,
     scope: token.scope,
+    key: keyOf(d, node, task),
+    output: of.output,
+    final: of.final,
   };
 }
 
 /** Records that the request of an async node was accepted. */
 export function recordAccepted(d: Draft, token: Token, task: TaskRun, accepted: ResponseView): void {
   const node = taskNode(d, token);
-  d.step({
-    ...base(node, task, token),
-    phase: 'UP',
-    outcome: 'succeeded',
-    statusCode: accepted.status,
-    key: keyOf(d, node, task),
-    output: { accepted },
-    final: false,
-    ...(task.parked === true ? { repeat: true } : undefined),
-  });
+  const row = rowOf(d, node, task, token, { phase: 'UP', outcome: 'succeeded', output: { accepted }, final: false });
+  row.statusCode = accepted.status;
+  if (task.parked === true) row.repeat = true;
+  d.step(row);
 }
 
 /** Appends the final row of a successful visit: after its response, its callback, or an operator's decision. */
@@ -60,21 +70,19 @@ export function recordSuccess(
   answer: { readonly response: ResponseView } | { readonly callback: { readonly body: Json } },
 ): StepRow {
   const node = taskNode(d, token);
-  const ord = d.state.ord + 1;
-  const row = d.step({
-    ...base(node, task, token),
-    phase: task.parked === true ? 'CALLBACK' : 'UP',
-    outcome: 'succeeded',
-    ...('response' in answer ? { statusCode: answer.response.status } : undefined),
-    key: keyOf(d, node, task),
-    output: answer,
-    final: true,
-    ...(task.fingerprint === undefined ? undefined : { fingerprint: task.fingerprint }),
-    ...(node.call.mutating ? { effect: 'succeeded' as const } : undefined),
-    ...(node.compensation === undefined
-      ? undefined
-      : { undo: 'pending' as const, undoRank: 2 as const, undoSort: ord, prev: { nodeId: node.id, ord } }),
-  });
+  const phase = task.parked === true ? 'CALLBACK' : 'UP';
+  const row = rowOf(d, node, task, token, { phase, outcome: 'succeeded', output: answer, final: true });
+  if ('response' in answer) row.statusCode = answer.response.status;
+  if (task.fingerprint !== undefined) row.fingerprint = task.fingerprint;
+  if (node.call.mutating) row.effect = 'succeeded';
+  if (node.compensation !== undefined) {
+    const ord = d.state.ord + 1;
+    row.undo = 'pending';
+    row.undoRank = 2;
+    row.undoSort = ord;
+    row.prev = { nodeId: node.id, ord };
+  }
+  d.step(row);
   takeOver(d, task);
   noteCompleted(d, node.id);
   d.signal({
@@ -103,34 +111,24 @@ export function recordFailure(
   // One attempt of unknown outcome makes the whole visit unknown, regardless of later attempts.
   const outcome = task.unknown === true ? 'unknown' : failure.outcome;
   const rank = undoRank(node, outcome);
-  const ord = d.state.ord + 1;
-  const row = d.step({
-    ...base(node, task, token),
-    phase: task.parked === true ? 'CALLBACK' : 'UP',
-    outcome,
-    ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
-    key: keyOf(d, node, task),
-    output: {
-      failure: {
-        outcome,
-        reason: failure.reason,
-        ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
-      },
-      ...answer,
-    },
-    final: true,
-    note: failure.description,
-    ...(task.fingerprint === undefined ? undefined : { fingerprint: task.fingerprint }),
-    ...(outcome === 'unknown' && node.call.mutating ? { effect: 'unknown' as const } : undefined),
-    ...(rank === undefined
-      ? undefined
-      : {
-          undo: 'pending' as const,
-          undoRank: rank,
-          undoSort: rank === 1 ? task.startOrd : ord,
-          ...(token.prev === undefined ? undefined : { prev: token.prev }),
-        }),
-  });
+  const { statusCode } = failure;
+  const output = {
+    failure: { outcome, reason: failure.reason, ...(statusCode === undefined ? undefined : { statusCode }) },
+    ...answer,
+  };
+  const phase = task.parked === true ? 'CALLBACK' : 'UP';
+  const row = rowOf(d, node, task, token, { phase, outcome, output, final: true });
+  row.note = failure.description;
+  if (statusCode !== undefined) row.statusCode = statusCode;
+  if (task.fingerprint !== undefined) row.fingerprint = task.fingerprint;
+  if (outcome === 'unknown' && node.call.mutating) row.effect = 'unknown';
+  if (rank !== undefined) {
+    row.undo = 'pending';
+    row.undoRank = rank;
+    row.undoSort = rank === 1 ? task.startOrd : d.state.ord + 1;
+    if (token.prev !== undefined) row.prev = token.prev;
+  }
+  d.step(row);
   if (outcome === 'unknown') takeOver(d, task);
   d.signal({
     kind: 'step',
@@ -152,7 +150,7 @@ function undoRank(node: TaskPlan, outcome: StepRow['outcome']): UndoRank | undef
 
 /** If the visit reused the key of an effect from an earlier round, moves that effect to this visit. */
 function takeOver(d: Draft, task: TaskRun): void {
-  if (task.supersedes !== undefined) d.undo.push({ kind: 'set', ord: task.supersedes, undo: 'moved' });
+  if (task.supersedes !== undefined) d.mark({ kind: 'set', ord: task.supersedes, undo: 'moved' });
 }
 
 /** Settles the visit of a token that is dropped without a call in flight, by what is known so far. */

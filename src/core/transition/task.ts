@@ -1,5 +1,6 @@
 import type { ResponseView } from '../context/context.ts';
 import type { Draft } from '../draft.ts';
+import type { Mutable } from '../value/mutable.ts';
 import type { CallbackPlan } from '../plan.ts';
 import type { AttemptFailure, TaskRun, Token } from '../state.ts';
 import { type CallOwner, type FailedAnswer, retryBy, send } from './attempt.ts';
@@ -67,7 +68,7 @@ export const visits: CallOwner<TaskRun> = {
 export function startTask(d: Draft, token: Token, visit: number): void {
   const node = taskNode(d, token);
   const callId = d.newCallId();
-  const task: TaskRun = {
+  const task: Mutable<TaskRun> = {
     visit,
     startOrd: callId,
     startedAt: d.now,
@@ -76,8 +77,8 @@ export function startTask(d: Draft, token: Token, visit: number): void {
     retries: 0,
     waits: 0,
     operation: 1,
-    ...(node.mode === 'async' ? { nonce: d.env.nonce(), ...signedBy(d, undefined) } : undefined),
   };
+  if (node.mode === 'async') Object.assign(task, { nonce: d.env.nonce(), ...signedBy(d, undefined) });
   send(d, visits, token, task, callId);
 }
 

@@ -128,7 +128,7 @@ export function settleUndo(
     scope: target.scope,
     final: false,
   });
-  d.undo.push({ kind: 'set', ord: target.ord, undo: state });
+  d.mark({ kind: 'set', ord: target.ord, undo: state });
   const trouble = state === 'failed' ? 1 : 0;
   if (trouble > 0) nameTrouble(d, target, host);
   d.state.troubles += trouble;

@@ -1,18 +1,22 @@
 import { describe, expect, it } from 'vitest';
+import { shownExchange } from '../../core/call/ending-call.ts';
+import { parseJson } from '../../core/value/json.ts';
 import type { CallAnswer, OutboundRequest } from '../../ports/http-caller.ts';
 import { silentTelemetry } from '../../ports/telemetry.ts';
 import type { Span } from '../../ports/tracer.ts';
+import { Masker } from '../../security/secrets/masking.ts';
 import { SeededEntropy, VirtualClock } from '../../../simulator/virtual-clock.ts';
 import { type CallAnswered, CallRunner } from './call-runner.ts';
 import { exchangeOf } from './exchange.ts';
-import { parentOf, roundSpanIdOf, traceIdOf, traceparentOf } from '../trace-context.ts';
+import { parentOf, roundSpanIdOf, type Trace, traceIdOf, traceparentOf } from '../trace-context.ts';
 
 describe('trace context', () => {
   const id = '0190a5b2-7c00-7abc-8def-0123456789ab';
   const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const traceOf = (traceparent: string | undefined): Trace => ({ traceId: traceIdOf(id, traceparent), traceparent });
 
   it('continues the trace of the caller with a new span', () => {
-    const header = traceparentOf(id, parent, () => 0.5);
+    const header = traceparentOf(traceOf(parent), () => 0.5);
     expect(header).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
     expect(header).not.toBe(parent);
     expect(traceIdOf(id, parent)).toBe('0af7651916cd43dd8448eb211c80319c');
@@ -24,13 +28,13 @@ describe('trace context', () => {
     `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
     `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`,
   ])('makes the trace of the execution id without a usable parent (%s)', (unusable) => {
-    expect(traceparentOf(id, unusable, () => 0)).toBe(`00-${id.replaceAll('-', '')}-0000000100000001-00`);
+    expect(traceparentOf(traceOf(unusable), () => 0)).toBe(`00-${id.replaceAll('-', '')}-0000000100000001-00`);
   });
 
   it('marks its own trace as sampled when it is, and leaves the choice of the caller alone', () => {
-    expect(traceparentOf(id, undefined, () => 0, true)).toMatch(/-01$/);
-    expect(traceparentOf(id, parent.replace(/01$/, '00'), () => 0, true)).toMatch(/-00$/);
-    expect(traceparentOf(id, parent.replace(/01$/, '03'), () => 0, false)).toMatch(/-03$/);
+    expect(traceparentOf(traceOf(undefined), () => 0, true)).toMatch(/-01$/);
+    expect(traceparentOf(traceOf(parent.replace(/01$/, '00')), () => 0, true)).toMatch(/-00$/);
+    expect(traceparentOf(traceOf(parent.replace(/01$/, '03')), () => 0, false)).toMatch(/-03$/);
   });
 
   it('reads what the caller said', () => {
@@ -49,7 +53,7 @@ describe('trace context', () => {
 
   it('never makes a span id of zeros', () => {
     for (const share of [0, 0.25, 0.999_999_999_9, 1 - Number.EPSILON]) {
-      expect(traceparentOf(id, undefined, () => share)).not.toContain('-0000000000000000-');
+      expect(traceparentOf(traceOf(undefined), () => share)).not.toContain('-0000000000000000-');
     }
   });
 });
@@ -139,7 +143,7 @@ describe('an exchange', () => {
   };
 
   it('is masked everywhere', () => {
-    expect(exchangeOf(request, answer, masker, 100)).toEqual({
+    expect(exchangeOf(request, answer, undefined, masker, 100)).toEqual({
       url: 'http://mock/***',
       verb: 'POST',
       requestHeaders: { authorization: '***' },
@@ -153,14 +157,40 @@ describe('an exchange', () => {
   it('is masked before it is cut, and never cut within a character', () => {
     const long = { ...request, body: `${'x'.repeat(7)}secret` };
     const smile = { ...answer, body: `${'x'.repeat(9)}😀` };
-    const exchange = exchangeOf(long, smile, masker, 10);
+    const exchange = exchangeOf(long, smile, undefined, masker, 10);
     expect(exchange).toMatchObject({
       requestBody: 'xxxxxxx***',
       responseBody: 'x'.repeat(9),
       responseBodyTruncated: true,
     });
     expect(exchange.requestBodyTruncated).toBeUndefined();
-    expect(exchangeOf(long, answer, masker, 8)).toMatchObject({ requestBody: 'xxxxxxx*', requestBodyTruncated: true });
+    expect(exchangeOf(long, answer, undefined, masker, 8)).toMatchObject({
+      requestBody: 'xxxxxxx*',
+      requestBodyTruncated: true,
+    });
+  });
+
+  it.each<[string, Partial<Extract<CallAnswer, { kind: 'response' }>>, boolean]>([
+    ['JSON', { body: '{"a": [1, 1.50]}', bodyJson: parseJson('{"a":[1,1.50]}') }, true],
+    ['a text', { body: 'fine', bodyJson: 'fine' }, true],
+    ['nothing', { body: '', bodyJson: null }, true],
+    ['a number', { body: '0', bodyJson: 0 }, true],
+    ['the JSON text null', { body: 'null', bodyJson: null }, false],
+    ['a JSON text in quotes', { body: '"fine"', bodyJson: 'fine' }, false],
+    ['a secret', { body: '{"a":"secret"}', bodyJson: { a: 'secret' } }, false],
+    ['a secret in a header', { headers: { 'x-echo': 'secret' }, body: 'fine', bodyJson: 'fine' }, false],
+    ['a credential', { headers: { 'set-cookie': 'a=b' }, body: 'fine', bodyJson: 'fine' }, false],
+    ['a long text', { body: 'x'.repeat(51), bodyJson: 'x'.repeat(51) }, false],
+  ])('refers to an answer that is shown as it is: %s', (_what, changes, isAsItIs) => {
+    const real = new Masker({ values: () => ['secret'] });
+    const given = { ...answer, headers: { date: 'today' }, ...changes } as Extract<CallAnswer, { kind: 'response' }>;
+    const response = { status: 200, headers: given.headers, body: given.bodyJson };
+    const exchange = exchangeOf(request, given, response, real, 50);
+    expect(exchange.answer).toBe(isAsItIs ? response : undefined);
+    const { responseHeaders, responseBody } = shownExchange(exchange);
+    expect(responseHeaders).toEqual(real.headers(given.headers));
+    const masked = real.text(given.body).slice(0, 50);
+    expect(responseBody).toBe(changes.body?.startsWith('{"a": ') === true ? '{"a":[1,1.50]}' : masked);
   });
 
   it('shows what was asked where there is no answer', () => {
@@ -171,7 +201,7 @@ describe('an exchange', () => {
       message: 'Too late.',
       latencyMillis: 5,
     };
-    const exchange = exchangeOf(request, failure, masker, 100);
+    const exchange = exchangeOf(request, failure, undefined, masker, 100);
     expect(exchange.latencyMillis).toBe(5);
     expect('responseBody' in exchange).toBe(false);
   });

@@ -1,10 +1,12 @@
 import type { Run } from '../../core/apply.ts';
 import type { CallCommand, CallResult, Event } from '../../core/event.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
+import type { Answered } from '../../core/draft.ts';
+import type { Mutable } from '../../core/value/mutable.ts';
 import { retryAfterMillis } from '../../core/call/retry-after.ts';
 import { shownTemplate } from '../../core/request/url.ts';
 import type { Entropy } from '../../ports/clock.ts';
-import type { CallAnswer, CallHandle, HttpCaller, OutboundRequest } from '../../ports/http-caller.ts';
+import type { CallAnswer, CallHandle, HttpCaller, LastWord, OutboundRequest } from '../../ports/http-caller.ts';
 import type { InboxEvent } from '../../ports/store.ts';
 import { AuthorizedCall } from './auth/authorized-call.ts';
 import { TokenCache } from './auth/token-cache.ts';
@@ -14,8 +16,9 @@ import { recordCall } from '../execution/execution-spans.ts';
 import type { Block, CallGate, Entry, GatedCall, Pass } from './gate/call-gate.ts';
 import { originOf } from './gate/origin.ts';
 import { enterBoth } from './gate/two-places.ts';
+import type { Trace } from '../trace-context.ts';
 import { hostLabel } from './host-label.ts';
-import { prepare, type Prepared, type PrepareParts, type ReadyCall } from './prepared-call.ts';
+import { prepare, type Prepared, type PrepareParts, type Preparing, type ReadyCall } from './prepared-call.ts';
 
 /** The dependencies of a {@link CallRunner}. */
 export interface CallRunnerParts extends PrepareParts {
@@ -59,13 +62,13 @@ const nothingToAbort: CallHandle = { abort: () => undefined };
  * the request, and converts the answer into an event for the core, with the exchange for the history.
  */
 export class CallRunner {
-  readonly #parts: CallRunnerParts;
-  readonly #random: () => number;
+  readonly #parts: CallRunnerParts & Preparing;
   readonly #tokens: TokenCache;
 
   constructor(parts: CallRunnerParts) {
-    this.#parts = parts;
-    this.#random = () => parts.entropy.random();
+    const random = (): number => parts.entropy.random();
+    const mask = (text: string): string => parts.masker.text(text);
+    this.#parts = { ...parts, random, mask };
     this.#tokens = new TokenCache({
       http: parts.http,
       clock: parts.clock,
@@ -75,8 +78,8 @@ export class CallRunner {
   }
 
   /** Renders the call of a command: see {@link prepare}. */
-  prepare(run: Run, command: CallCommand, traceparent?: string, undoOutputs?: Outputs): Prepared | undefined {
-    return prepare(this.#parts, this.#random, run, command, traceparent, undoOutputs);
+  prepare(run: Run, command: CallCommand, trace: Trace, undoOutputs?: Outputs): Prepared | undefined {
+    return prepare(this.#parts, run, command, trace, undoOutputs);
   }
 
   /** Sends a call once the gate lets it pass. The taker gets the answer later, never before this method returns. */
@@ -155,13 +158,7 @@ export class CallRunner {
     }
     const { request, template, grant } = outcome;
     const { http, clock, vault } = this.#parts;
-    const lastWord = {
-      mayLeave: () => taker.mayLeave(callId),
-      withheld: () => {
-        pass?.done('neutral');
-        taker.withheld(callId);
-      },
-    };
+    const lastWord = new LastMoment(callId, taker, pass);
     if (grant === undefined) {
       return http.start(
         request,
@@ -189,11 +186,16 @@ export class CallRunner {
   }
 
   #answered({ callId, span }: Prepared, template: string, request: OutboundRequest, answer: CallAnswer): CallAnswered {
-    const { clock, telemetry, masker, maxHistoryBody } = this.#parts;
+    const { clock, telemetry, masker, mask, maxHistoryBody } = this.#parts;
     // An address or a host in a message may contain a secret, and the state keeps the message.
-    const mask = (text: string): string => masker.text(text);
     const result = resultOf(answer, mask, request.authorityFromData ? template : undefined);
-    const exchange = exchangeOf(request, answer, masker, maxHistoryBody);
+    const exchange = exchangeOf(
+      request,
+      answer,
+      result.kind === 'response' ? result.response : undefined,
+      masker,
+      maxHistoryBody,
+    );
     // The label comes from the masked URL: a secret may be a part of the host.
     telemetry.called(
       hostLabel(exchange.url, request.authorityFromData),
@@ -209,16 +211,34 @@ export class CallRunner {
       answer.kind === 'response' && (answer.status === 429 || answer.status === 503)
         ? retryAfterMillis(answer.headers['retry-after'], clock.now())
         : undefined;
+    const event: Mutable<Answered> = { type: 'answered', callId, result, exchange };
+    if (retryAfter !== undefined) event.retryAfterMillis = retryAfter;
     return {
-      event: {
-        type: 'answered',
-        callId,
-        result,
-        exchange,
-        ...(retryAfter === undefined ? undefined : { retryAfterMillis: retryAfter }),
-      },
+      event,
       bytes: (request.body?.length ?? 0) + (answer.kind === 'response' ? 2 * answer.body.length : 0),
     };
+  }
+}
+
+/** The last word of a call's sender, for the taker of its answer. */
+class LastMoment implements LastWord {
+  readonly #callId: number;
+  readonly #taker: CallTaker;
+  readonly #pass: Pass | undefined;
+
+  constructor(callId: number, taker: CallTaker, pass: Pass | undefined) {
+    this.#callId = callId;
+    this.#taker = taker;
+    this.#pass = pass;
+  }
+
+  mayLeave(): boolean {
+    return this.#taker.mayLeave(this.#callId);
+  }
+
+  withheld(): void {
+    this.#pass?.done('neutral');
+    this.#taker.withheld(this.#callId);
   }
 }
 

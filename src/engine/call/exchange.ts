@@ -1,5 +1,6 @@
+import type { ResponseView } from '../../core/context/context.ts';
 import type { Exchange } from '../../core/history.ts';
-import type { CallAnswer, OutboundRequest } from '../../ports/http-caller.ts';
+import type { CallAnswer, CallResponse, OutboundRequest } from '../../ports/http-caller.ts';
 
 /** Masks secrets and tokens in text that leaves the process. */
 export interface CallMasker {
@@ -9,10 +10,14 @@ export interface CallMasker {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The exchange of one attempt for the history. Masks it first, then cuts and marks bodies longer than `maxBody`. */
+/**
+ * The exchange of one attempt for the history. Masks it first, then cuts and marks bodies longer than `maxBody`. `response` is
+ * the answer as the core receives it: the exchange refers to it unless something in the answer is masked or cut.
+ */
 export function exchangeOf(
   request: OutboundRequest,
   answer: CallAnswer,
+  response: ResponseView | undefined,
   masker: CallMasker,
   maxBody: number,
 ): Exchange {
@@ -29,10 +34,25 @@ export function exchangeOf(
   }
   if (answer.kind === 'failed') return exchange;
   const responseBody = masker.text(answer.body);
-  exchange.responseHeaders = masker.headers(answer.headers);
+  const responseHeaders = masker.headers(answer.headers);
+  const isWhole = responseBody === answer.body && responseHeaders === answer.headers && responseBody.length <= maxBody;
+  if (isWhole && response !== undefined && isTold(answer)) {
+    exchange.answer = response;
+    return exchange;
+  }
+  exchange.responseHeaders = responseHeaders;
   exchange.responseBody = cut(responseBody, maxBody);
   if (responseBody.length > maxBody) exchange.responseBodyTruncated = true;
   return exchange;
+}
+
+/**
+ * Whether the value of a body tells its text, up to spaces between JSON values. Texts `null` and `"text"` have the same value
+ * as an empty body and the text without quotes.
+ */
+function isTold({ body, bodyJson }: CallResponse): boolean {
+  if (typeof bodyJson === 'string') return bodyJson === body;
+  return bodyJson !== null || body === '';
 }
 
 /** The first `max` characters, without a split surrogate pair, which not every store can keep. */

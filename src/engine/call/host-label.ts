@@ -1,3 +1,5 @@
+import { authorityEnd } from './gate/origin.ts';
+
 /**
  * The common name of all hosts that come from data (payload, labels, answers, callbacks), because only readers of the
  * execution may see data, and the number of such hosts is unbounded. No real host can have this name.
@@ -12,7 +14,6 @@ export function hostLabel(url: string, hostFromData: boolean): string {
 /** Host and port of an absolute URL, for people, without user info, which may contain a password. */
 export function hostOf(url: string): string {
   const begin = url.indexOf('//') + 2;
-  const end = url.slice(begin).search(/[/\\?#]/);
-  const authority = url.slice(begin, end < 0 ? undefined : begin + end);
+  const authority = url.slice(begin, authorityEnd(url, begin));
   return authority.slice(authority.lastIndexOf('@') + 1).toLowerCase();
 }

@@ -1,18 +1,19 @@
 import { hash as digest } from 'node:crypto';
 import type { Run } from '../../core/apply.ts';
-import { blockedOf } from '../../core/call/attempting.ts';
+import { blockedOf, callerOf } from '../../core/call/attempting.ts';
 import { type CallResources, prepareCall } from '../../core/call/call.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
 import type { CallCommand } from '../../core/event.ts';
 import type { Meter } from '../../core/meter.ts';
+import type { Mutable } from '../../core/value/mutable.ts';
 import { renderRequest, renderStable } from '../../core/request/render.ts';
 import type { CallbackClaims } from '../../ports/callback-token.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { OutboundRequest } from '../../ports/http-caller.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { type CallSpan, callSpan, isSampled } from '../execution/execution-spans.ts';
-import { traceparentOf } from '../trace-context.ts';
-import { turnFields, watchTurn } from '../watchdog.ts';
+import { type Trace, traceparentOf } from '../trace-context.ts';
+import { watchRun } from '../watchdog.ts';
 import { credentialsOf } from './auth/credentials.ts';
 import { type Bindings, type CallProblem, misplacedSecret, refusedSecret } from './auth/secret-destination.ts';
 import type { TokenGrant } from './auth/token-cache.ts';
@@ -57,6 +58,13 @@ export interface PrepareParts {
   readonly meter?: Meter;
 }
 
+/** {@link PrepareParts} with what every call would otherwise make anew. */
+export interface Preparing extends PrepareParts {
+  readonly random: () => number;
+  /** Masks a text. */
+  readonly mask: (text: string) => string;
+}
+
 /** A request, and the grant for its access token, if it needs one. */
 export interface ReadyCall {
   readonly request: OutboundRequest;
@@ -82,15 +90,13 @@ export interface Prepared {
  * except for the span id. `undoOutputs` are the outputs for a compensation.
  */
 export function prepare(
-  parts: PrepareParts,
-  random: () => number,
+  parts: Preparing,
   run: Run,
   command: CallCommand,
-  traceparent: string | undefined,
+  trace: Trace,
   undoOutputs: Outputs | undefined,
 ): Prepared | undefined {
-  const { vault, callbacks, masker, requestTimeoutMillis, maxTimeoutMillis, clock, meter } = parts;
-  const mask = (text: string): string => masker.text(text);
+  const { vault, callbacks, mask, random, requestTimeoutMillis, maxTimeoutMillis, clock, meter } = parts;
   const claims = callbackOf(run, command);
   const callback = claims === undefined ? undefined : callbacks.issue(claims);
   const resources: CallResources = { resolver: vault, callback, undoOutputs };
@@ -98,15 +104,15 @@ export function prepare(
   if (call === undefined) return undefined;
   const { callId } = command;
   const { tracer } = parts.telemetry;
-  const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, traceparent);
-  const trace = isTraced ? traceparentOf(run.header.id, traceparent, random, true) : undefined;
+  const isTraced = tracer !== undefined && isSampled(tracer, run.header.id, trace.traceparent);
+  const traced = isTraced ? traceparentOf(trace, random, true) : undefined;
   const plan = call.call;
   const template = plan.request.url.source;
   const of = ownerOf(run, callId);
-  const span = trace === undefined ? undefined : callSpan(run, command, trace);
+  const span = traced === undefined ? undefined : callSpan(run, command, traced);
   const begun = clock.monotonic();
   const rendered = renderRequest(plan.request, call.context, undefined, meter);
-  watchTurn(parts, 'render', begun, () => turnFields(run, command.nodeId));
+  watchRun(parts, 'render', begun, run, command.nodeId);
   if (rendered.kind === 'unsent') {
     const { reason, logged } = rendered;
     const outcome = { problem: mask(reason), ...(logged === undefined ? undefined : { logged: mask(logged) }) };
@@ -117,7 +123,9 @@ export function prepare(
   const refused =
     refusedSecret(secretsUsed, destination, vault, mask) ?? misplacedSecret(rendered, destination, vault, mask);
   if (refused !== undefined) return { callId, of, span, outcome: refused };
-  const headers = merged(rendered.headers, call.headers);
+  // A definition's own header wins over one of the same name that Trama would add.
+  const { headers } = call;
+  for (const name in rendered.headers) headers[name.toLowerCase()] = rendered.headers[name] as string;
   // A definition's own header wins over `auth` as over every other that Trama adds.
   const credentials =
     plan.auth === undefined || 'authorization' in headers
@@ -125,15 +133,10 @@ export function prepare(
       : credentialsOf(plan.auth, destination, vault, mask);
   if (credentials?.kind === 'problem') return { callId, of, span, outcome: credentials };
   if (credentials?.kind === 'header') headers['authorization'] = credentials.value;
-  headers['traceparent'] ??= trace ?? traceparentOf(run.header.id, traceparent, random);
-  const request: OutboundRequest = {
-    url,
-    verb,
-    headers,
-    ...(body === undefined ? undefined : { body }),
-    timeoutMillis: Math.min(plan.timeoutMillis ?? requestTimeoutMillis, maxTimeoutMillis),
-    authorityFromData,
-  };
+  headers['traceparent'] ??= traced ?? traceparentOf(trace, random);
+  const timeoutMillis = Math.min(plan.timeoutMillis ?? requestTimeoutMillis, maxTimeoutMillis);
+  const request: Mutable<OutboundRequest> = { url, verb, headers, timeoutMillis, authorityFromData };
+  if (body !== undefined) request.body = body;
   const grant = credentials?.kind === 'grant' ? credentials.grant : undefined;
   const fingerprint =
     command.phase === 'UP' && plan.mutating
@@ -144,9 +147,10 @@ export function prepare(
 
 /** The owner of a call, and since when the call has been blocked. */
 function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['of']> {
-  const token = state.tokens.find(({ stage }) => 'callId' in stage && stage.callId === callId);
+  const token = callerOf(state.tokens, callId);
   const blocked = token && blockedOf(token.stage);
-  const of = { executionId: header.id, tokenId: token?.id ?? 0, name: header.name, version: header.version };
+  const { id: executionId, name, version } = header;
+  const of = { executionId, tokenId: token?.id ?? 0, name, version };
   return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
 }
 
@@ -157,14 +161,4 @@ function callbackOf(run: Run, command: CallCommand): CallbackOf | undefined {
   const { visit, operation, nonce, keyId } = token.stage.task;
   if (nonce === undefined) return undefined;
   return { executionId: run.header.id, round: run.state.round, nodeId: token.nodeId, visit, operation, nonce, keyId };
-}
-
-/** A definition's own header wins over one of the same name that Trama would add. */
-function merged(
-  own: Readonly<Record<string, string>>,
-  added: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const headers: Record<string, string> = { ...added };
-  for (const name in own) headers[name.toLowerCase()] = own[name] as string;
-  return headers;
 }

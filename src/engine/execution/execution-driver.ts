@@ -68,7 +68,7 @@ export class ExecutionDriver
     this.lease = execution.lease;
     this.#progress = new Progress(execution);
     this.#poison = new PoisonCount(parts.clock, execution, () => this.whenIdle(() => this.#progress.recount(0)));
-    this.#calls = new OutgoingCalls(parts, this, execution.traceparent);
+    this.#calls = new OutgoingCalls(parts, this, execution);
     this.#outputs = new HeldOutputs(parts, this, execution);
     this.#inbox = new InboxReader(parts.reads, this.#progress, this);
     this.#right = new CallRight(parts, execution);

@@ -3,11 +3,13 @@ import { isDrained, isInFlight } from '../../core/due.ts';
 import type { CallCommand, Command, Event } from '../../core/event.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { lackOfCall, undoQueries } from '../../core/context/wanted.ts';
-import type { CallAnswered, CallTaker, StartedCall } from '../call/call-runner.ts';
+import type { CallAnswered, CallTaker } from '../call/call-runner.ts';
 import type { Prepared } from '../call/prepared-call.ts';
 import type { DriverParts } from './driver-contract.ts';
 import { readAsked, readBack, type Restore } from './restored-outputs.ts';
+import type { Trace } from '../trace-context.ts';
 import { reusedKey } from './reused-key.ts';
+import { WantedCalls } from '../call/wanted-calls.ts';
 
 /**
  * Whether a call may go out: at once; after the store has confirmed the execution, which {@link OutgoingCalls.again}
@@ -53,28 +55,28 @@ type FindUndo = Extract<Command, { type: 'findUndo' }>;
 export class OutgoingCalls implements CallTaker {
   readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>;
   readonly #host: OutgoingCallsHost;
-  readonly #traceparent: string | undefined;
-  /** The wanted calls. A call has no handle while a read for it is under way, or while it is postponed. */
-  readonly #calls = new Map<number, { readonly command: CallCommand; readonly handle?: StartedCall }>();
+  readonly #trace: Trace;
+  readonly #calls = new WantedCalls();
   /** Calls that wait for the store's confirmation, or that the engine failed to make. */
   #postponed: CallCommand[] = [];
-  readonly #seeking = new Set<number>();
+  /** Tokens whose search is under way, or its result not applied. */
+  #seeking: readonly number[] = [];
   /** Calls that have ended since this process took the execution over. */
   #made = 0;
 
   constructor(
     parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>,
     host: OutgoingCallsHost,
-    traceparent: string | undefined,
+    trace: Trace,
   ) {
     this.#parts = parts;
     this.#host = host;
-    this.#traceparent = traceparent;
+    this.#trace = trace;
   }
 
   /** Whether a call or a search is under way. */
   get isOut(): boolean {
-    return this.#calls.size > 0 || this.#seeking.size > 0;
+    return this.#calls.all.length > 0 || this.#seeking.length > 0;
   }
 
   /**
@@ -82,12 +84,12 @@ export class OutgoingCalls implements CallTaker {
    */
   get use(): 'calling' | 'host' | 'store' | undefined {
     let use: 'host' | 'store' | undefined;
-    for (const { handle } of this.#calls.values()) {
+    for (const { handle } of this.#calls.all) {
       if (handle !== undefined && handle.waitsForPlace !== true) return 'calling';
       if (handle !== undefined) use = 'host';
       else use ??= 'store';
     }
-    return this.#seeking.size > 0 ? (use ?? 'store') : use;
+    return this.#seeking.length > 0 ? (use ?? 'store') : use;
   }
 
   /**
@@ -129,14 +131,14 @@ export class OutgoingCalls implements CallTaker {
 
   /** Gives up all calls and ignores their answers. */
   abortCalls(): void {
-    for (const { handle } of this.#calls.values()) handle?.abort();
+    for (const { handle } of this.#calls.all) handle?.abort();
     this.#calls.clear();
     this.#postponed = [];
   }
 
   /** Allows the next search, because the result of the last one has been applied. */
   undoApplied(tokenId: number): void {
-    this.#seeking.delete(tokenId);
+    this.#sought(tokenId);
   }
 
   mayStart(callId: number): boolean {
@@ -179,7 +181,7 @@ export class OutgoingCalls implements CallTaker {
   }
 
   #postpone(command: CallCommand): void {
-    this.#calls.set(command.callId, { command });
+    this.#calls.put({ command });
     this.#postponed.push(command);
   }
 
@@ -197,7 +199,7 @@ export class OutgoingCalls implements CallTaker {
   #beginLater(command: CallCommand): void {
     const { callId } = command;
     const entry = { command };
-    this.#calls.set(callId, entry);
+    this.#calls.put(entry);
     this.#parts.share.later(() => {
       this.#host.whenIdle(() => {
         if (this.#calls.get(callId) !== entry) return;
@@ -209,7 +211,7 @@ export class OutgoingCalls implements CallTaker {
 
   #call(command: CallCommand): void {
     if (this.#endDrained(command)) return;
-    this.#calls.set(command.callId, { command });
+    this.#calls.put({ command });
     if (command.phase === 'DOWN') {
       this.#readUndoOutputs(command);
       return;
@@ -229,7 +231,7 @@ export class OutgoingCalls implements CallTaker {
     const { run } = this.#host;
     // Only this rendering uses the outputs that were read back; the run does not keep them.
     const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
-    return this.#parts.calls.prepare(seeing, command, this.#traceparent, undoOutputs);
+    return this.#parts.calls.prepare(seeing, command, this.#trace, undoOutputs);
   }
 
   #send(command: CallCommand, seen: Seen, reused?: { readonly key: string; readonly ord: number }): void {
@@ -246,7 +248,7 @@ export class OutgoingCalls implements CallTaker {
         if (reused !== undefined) prepared = this.#prepare(command, seen);
       }
       if (prepared === undefined) this.#calls.delete(callId);
-      else this.#calls.set(callId, { command, handle: calls.start(prepared, this) });
+      else this.#calls.put({ command, handle: calls.start(prepared, this) });
     } catch (error) {
       this.#fail(command, error);
     }
@@ -259,7 +261,7 @@ export class OutgoingCalls implements CallTaker {
     const { callId } = command;
     if (!isDrained(this.#host.run.state, callId)) return false;
     const outcome = { problem: 'Not sent, since the execution had begun to fail.' };
-    this.#calls.set(callId, { command, handle: this.#parts.calls.start({ callId, outcome }, this) });
+    this.#calls.put({ command, handle: this.#parts.calls.start({ callId, outcome }, this) });
     return true;
   }
 
@@ -303,7 +305,7 @@ export class OutgoingCalls implements CallTaker {
     reading.then(
       (value) => {
         this.#host.whenIdle(() => {
-          if (!this.#calls.has(command.callId)) return;
+          if (this.#calls.get(command.callId) === undefined) return;
           // The lease may have ended during the read, which makes the result stale.
           const permission = this.#host.mayCall();
           if (permission !== 'granted') {
@@ -324,20 +326,24 @@ export class OutgoingCalls implements CallTaker {
     );
   }
 
+  #sought(tokenId: number): void {
+    if (this.#seeking.length > 0) this.#seeking = this.#seeking.filter((other) => other !== tokenId);
+  }
+
   #seek(command: FindUndo): void {
     const { tokenId, round, scope, only, undo } = command;
     const token = this.#host.run.state.tokens.find(({ id }) => id === tokenId);
     // A later event has already named the effect that this search was for.
     if (token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
-    if (this.#seeking.has(tokenId)) return;
-    this.#seeking.add(tokenId);
+    if (this.#seeking.includes(tokenId)) return;
+    this.#seeking = [...this.#seeking, tokenId];
     const filter = only === undefined ? { scope, undo } : { scope, undo, only };
     this.#parts.reads.findUndo(this.#host.id, round, filter).then(
       (target) => {
         this.#host.post(target === undefined ? { type: 'undoFound', tokenId } : { type: 'undoFound', tokenId, target });
       },
       (error: unknown) => {
-        this.#seeking.delete(tokenId);
+        this.#sought(tokenId);
         this.#host.fault(error);
       },
     );

@@ -23,8 +23,8 @@ import type { PlanCache } from './plan-cache.ts';
 import { quarantine, type QuarantineParts } from './quarantine.ts';
 import { readBack } from '../execution/restored-outputs.ts';
 import { reusedKey } from '../execution/reused-key.ts';
-import { suspectFrom, Suspects, type Tried } from './suspects.ts';
-import { traceIdOf } from '../trace-context.ts';
+import { type Suspect, suspectFrom, Suspects, type Tried } from './suspects.ts';
+import { type Trace, traceIdOf } from '../trace-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /** Number of claims without progress by ended owners after which the next owner quarantines an execution. */
@@ -85,7 +85,12 @@ export class Loader {
 
   constructor(parts: LoaderParts) {
     this.#parts = parts;
-    this.#suspects = new Suspects(({ lease, dueAt, pool }, below) => this.#load(lease, dueAt, pool, below));
+    this.#suspects = new Suspects(
+      (suspect, below) =>
+        new Promise((resolve) => {
+          this.#load(suspect, below, resolve);
+        }),
+    );
     this.#takeOvers = new Coalescer(parts, {
       operation: 'takeOver',
       maxRows: 200,
@@ -107,44 +112,72 @@ export class Loader {
     });
   }
 
-  /** Loads an execution and begins to drive it, or releases its lease. Never rejects. */
-  async load(lease: Lease, dueAt: number, pool: WorkerPool): Promise<void> {
-    const outcome = await this.#load(lease, dueAt, pool, suspectFrom);
-    if (outcome === 'suspect') this.#suspects.add({ lease, dueAt, pool });
+  /** Loads an execution and begins to drive it, or releases its lease. Never throws. */
+  load(lease: Lease, dueAt: number, pool: WorkerPool): void {
+    const one = { lease, dueAt, pool };
+    this.#load(one, suspectFrom, (outcome) => {
+      if (outcome === 'suspect') this.#suspects.add(one);
+    });
   }
 
-  async #load(lease: Lease, dueAt: number, pool: WorkerPool, below: number): Promise<Tried | 'suspect'> {
-    let loaded: LoadedExecution | undefined;
+  /**
+   * Takes an execution over and begins to drive it. Calls `then` once, later, with what became of it. Nearly every load
+   * finds its plan, memory and outputs at hand, and begins in the turn in which the store answers.
+   */
+  #load(one: Suspect, below: number, then: (outcome: Tried | 'suspect') => void): void {
+    const { lease } = one;
+    this.#takeOvers.add({ lease, below }, 100, {
+      settled: (answer) => {
+        if (typeof answer === 'object') this.#begun(one, answer, then);
+        else then(this.#notTaken(one, below, answer));
+      },
+      failed: (error) => {
+        then(this.#failed(one, undefined, error));
+      },
+    });
+  }
+
+  #notTaken({ lease, pool }: Suspect, below: number, answer: 'lapsed' | undefined): Tried | 'suspect' {
+    if (answer === 'lapsed') this.#giveBackLapsed(lease, pool);
+    else if (below < Infinity) return 'suspect';
+    // The execution has ended or no longer exists; the queue had a stale entry.
+    else pool.giveBack(lease, 'ack');
+    return letGo;
+  }
+
+  #begun(one: Suspect, loaded: LoadedExecution, then: (outcome: Tried) => void): void {
+    const failed = (error: unknown): void => {
+      then(this.#failed(one, loaded, error));
+    };
+    let begun: Tried | Promise<Tried>;
     try {
-      const answer = await this.#takeOvers.request({ lease, below }, 100);
-      if (answer === 'lapsed') {
-        this.#giveBackLapsed(lease, pool);
-        return letGo;
-      }
-      if (answer === undefined) {
-        if (below < Infinity) return 'suspect';
-        // The execution has ended or no longer exists; the queue had a stale entry.
-        pool.giveBack(lease, 'ack');
-        return letGo;
-      }
-      loaded = answer;
-      return await this.#begin(lease, loaded, dueAt, pool);
+      begun = this.#begin(one, loaded);
     } catch (error) {
-      const { telemetry, clock } = this.#parts;
-      // Without the row, the trace of the execution is unknown.
-      const traceId = loaded === undefined ? undefined : traceIdOf(loaded.id, loaded.traceparent);
-      telemetry.log('warn', 'execution not loaded', { sagaId: lease.id, traceId, error: String(error) });
-      pool.giveBack(lease, { parkUntil: clock.now() + 1_000 });
-      return letGo;
+      failed(error);
+      return;
     }
+    if (begun instanceof Promise) begun.then(then, failed);
+    else then(begun);
   }
 
-  async #begin(lease: Lease, loaded: LoadedExecution, dueAt: number, pool: WorkerPool): Promise<Tried> {
+  /** `loaded` is absent if the take-over itself failed. */
+  #failed({ lease, pool }: Suspect, loaded: LoadedExecution | undefined, error: unknown): Tried {
+    const { telemetry, clock } = this.#parts;
+    // Without the row, the trace of the execution is unknown.
+    const traceId = loaded === undefined ? undefined : traceIdOf(loaded.id, loaded.traceparent);
+    telemetry.log('warn', 'execution not loaded', { sagaId: lease.id, traceId, error: String(error) });
+    pool.giveBack(lease, { parkUntil: clock.now() + 1_000 });
+    return letGo;
+  }
+
+  #begin(one: Suspect, loaded: LoadedExecution): Tried | Promise<Tried> {
     const { clock, plans, telemetry } = this.#parts;
-    const { traceparent, claims } = loaded;
+    const { lease, pool } = one;
+    const { traceparent, claims, definitionHash: hash } = loaded;
+    const { format } = loaded.state;
     const traceId = traceIdOf(loaded.id, traceparent);
-    if (loaded.state.format > stateFormat) {
-      telemetry.log('info', 'left to a newer release', { sagaId: lease.id, traceId, format: loaded.state.format });
+    if (format > stateFormat) {
+      telemetry.log('info', 'left to a newer release', { sagaId: lease.id, traceId, format });
       pool.giveBack(lease, { parkUntil: clock.now() + newerFormatMillis });
       return letGo;
     }
@@ -152,60 +185,86 @@ export class Loader {
     if (claims > maxClaims) return { cleared: quarantine(this.#parts, lease, loaded, pool) };
     if (claims > suspectFrom)
       telemetry.log('warn', 'execution taken over again', { sagaId: lease.id, traceId, claims });
-    const plan = plans.peek(loaded.definitionHash) ?? (await this.#plan(loaded.definitionHash));
-    if (plan === undefined) {
-      telemetry.log('error', 'no usable definition', { sagaId: lease.id, traceId, hash: loaded.definitionHash });
+    const known = plans.peek(hash);
+    if (known !== undefined) return this.#admit(one, loaded, known);
+    return this.#plan(hash).then((plan) => {
+      if (plan !== undefined) return this.#admit(one, loaded, plan);
+      telemetry.log('error', 'no usable definition', { sagaId: lease.id, traceId, hash });
       pool.giveBack(lease, { parkUntil: clock.now() + noPlanMillis });
       return letGo;
-    }
-    const { memory } = this.#parts;
+    });
+  }
+
+  /** Drives an execution once there is memory for it. */
+  #admit(one: Suspect, loaded: LoadedExecution, plan: Plan): Tried | Promise<Tried> {
+    const { clock, memory } = this.#parts;
     const end = endOf(loaded, clock.now());
     const size = sizeOf(loaded);
     const reserved = memory.reserve(size);
-    if (reserved !== true && !(await reserved)) {
-      pool.giveBack(lease, { parkUntil: clock.now() + noRoomMillis });
+    if (reserved === true) return this.#driveWithin(size, one, loaded, plan, end);
+    return reserved.then((isReserved) => {
+      if (isReserved) return this.#driveWithin(size, one, loaded, plan, end);
+      one.pool.giveBack(one.lease, { parkUntil: clock.now() + noRoomMillis });
       return letGo;
-    }
-    try {
-      return await this.#drive(lease, loaded, plan, end, dueAt, pool);
-    } finally {
-      memory.add(-size);
-    }
+    });
   }
 
-  async #drive(
-    lease: Lease,
+  /** Frees the reserved memory once the driver counts its own. */
+  #driveWithin(
+    size: number,
+    one: Suspect,
     loaded: LoadedExecution,
     plan: Plan,
     end: End | undefined,
-    dueAt: number,
-    pool: WorkerPool,
+  ): Tried | Promise<Tried> {
+    const { memory } = this.#parts;
+    let driven: Tried | Promise<Tried> | undefined;
+    try {
+      driven = this.#drive(one, loaded, plan, end);
+    } finally {
+      if (!(driven instanceof Promise)) memory.add(-size);
+    }
+    return driven instanceof Promise ? driven.finally(() => memory.add(-size)) : driven;
+  }
+
+  #drive(one: Suspect, loaded: LoadedExecution, plan: Plan, end: End | undefined): Tried | Promise<Tried> {
+    const run = end === 'terminated' ? bareRun(loaded, plan) : this.#run(loaded, plan);
+    const isCalling = end === undefined && loaded.state.tokens.some(({ stage }) => stage.kind === 'calling');
+    if (run instanceof Promise || isCalling) return this.#prepareAndStart(one, loaded, run, isCalling);
+    return this.#start(one, loaded, run, []);
+  }
+
+  async #prepareAndStart(
+    one: Suspect,
+    loaded: LoadedExecution,
+    made: Run | Promise<Run>,
+    isCalling: boolean,
   ): Promise<Tried> {
-    const { clock, plans } = this.#parts;
-    const { traceparent, claims } = loaded;
-    const made = end === 'terminated' ? bareRun(loaded, plan) : this.#run(loaded, plan);
-    const run = made instanceof Promise ? await made : made;
-    const isCalling = end === undefined && run.state.tokens.some(({ stage }) => stage.kind === 'calling');
-    const prepared = isCalling ? await this.#prepared(run, traceparent) : [];
+    const run = await made;
+    return this.#start(one, loaded, run, isCalling ? await this.#prepared(run, traceOf(loaded)) : []);
+  }
+
+  /** Runs synchronously: no outside event may precede the events that are recorded first. */
+  #start({ lease, dueAt, pool }: Suspect, loaded: LoadedExecution, run: Run, prepared: readonly Event[]): Tried {
     if (lease.isOver) {
       // Nothing is lost: the next owner finds the same calls in flight in the row.
       this.#giveBackLapsed(lease, pool);
       return letGo;
     }
-    // Do not await anything from here to `begin`: no outside event may precede the events that are recorded first.
-    const definition = plans.telemetryOf(plan);
+    const { clock, plans } = this.#parts;
+    const { claims } = loaded;
+    const definition = plans.telemetryOf(run.plan);
     definition.dequeued('queue');
     // The new owner retries blocked calls, because the block may have cleared.
     const isWaiting = run.state.tokens.some(({ stage }) => isBlocked(stage));
     // Other executions wait only for suspects.
     const clearance = claims < suspectFrom ? undefined : Promise.withResolvers<void>();
     const driver = pool.drive({
+      ...traceOf(loaded),
       lease,
       run,
       payloadChars: loaded.payloadBytes ?? loaded.payload.length,
       definition,
-      traceId: traceIdOf(loaded.id, traceparent),
-      ...(traceparent === undefined ? undefined : { traceparent }),
       seq: loaded.seq,
       inboxSeq: loaded.inboxSeq,
       claims,
@@ -271,7 +330,7 @@ export class Loader {
   }
 
   /** The fingerprints and reused keys of calls that a former owner had prepared. */
-  async #prepared(run: Run, traceparent: string | undefined): Promise<readonly Event[]> {
+  async #prepared(run: Run, trace: Trace): Promise<readonly Event[]> {
     const events: Event[] = [];
     for (const { id, nodeId, stage } of run.state.tokens) {
       if (stage.kind !== 'calling') continue;
@@ -288,7 +347,7 @@ export class Loader {
       const lack = lackOfCall(run, command);
       const restore = lack.length === 0 ? undefined : await readBack(this.#parts, run, lack);
       const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
-      const fingerprint = this.#parts.calls.prepare(seeing, command, traceparent)?.fingerprint;
+      const fingerprint = this.#parts.calls.prepare(seeing, command, trace)?.fingerprint;
       if (fingerprint === undefined) continue;
       const { round } = run.state;
       const standing =
@@ -305,6 +364,12 @@ export class Loader {
     }
     return events;
   }
+}
+
+/** The trace of a loaded execution. */
+function traceOf({ id, traceparent }: LoadedExecution): { readonly traceId: string; readonly traceparent?: string } {
+  const traceId = traceIdOf(id, traceparent);
+  return traceparent === undefined ? { traceId } : { traceId, traceparent };
 }
 
 /**

@@ -9,6 +9,7 @@ import { callbackKeysSchema } from './migrations/0005-callback-keys.ts';
 import { processesSchema } from './migrations/0006-processes.ts';
 import { listedOutputsSchema } from './migrations/0007-listed-outputs.ts';
 import { pendingHooksSchema } from './migrations/0008-pending-hooks.ts';
+import { leanHistorySchema } from './migrations/0009-lean-history.ts';
 
 interface Migration {
   /** Number of the migration; defines the order. */
@@ -30,10 +31,15 @@ const migrations: readonly Migration[] = [
   { version: 7, title: 'listed outputs', neededVersion: 7, sql: listedOutputsSchema },
   // A program without this migration would take over executions with an undelivered hook and lose the hook.
   { version: 8, title: 'pending hooks', neededVersion: 8, sql: pendingHooksSchema },
+  // A program without this migration cannot read the rows.
+  { version: 9, title: 'lean history', neededVersion: 9, sql: leanHistorySchema },
 ];
 
 /** The schema version that this program writes. */
 const schemaVersion = migrations.at(-1)?.version ?? 0;
+
+/** The oldest schema that can be migrated. No release wrote an older one, and its history has another form. */
+const oldestVersion = 9;
 
 /** Key of the advisory lock that a migration holds; distinct from the other keys. */
 const lockKey = 0x5472_616d;
@@ -66,7 +72,13 @@ async function stateOf(session: Session): Promise<SchemaState> {
 /** A schema that this program cannot run on; the message is for users. */
 class UnfitSchema extends Error {}
 
-function refuseNewer({ version, neededVersion }: SchemaState): void {
+function refuseUnfit({ version, neededVersion }: SchemaState): void {
+  if (version > 0 && version < oldestVersion) {
+    throw new UnfitSchema(
+      `The Postgres database has schema ${version} of a version of Trama that was never released. Its history cannot be ` +
+        'read any more. Use another database.',
+    );
+  }
   if (neededVersion <= schemaVersion) return;
   throw new UnfitSchema(
     `The Postgres database has schema ${version} of a newer version of Trama, on which this one cannot run (it knows ` +
@@ -81,7 +93,7 @@ function pendingOf({ version }: SchemaState): readonly Migration[] {
 /** Throws with a sentence when the schema is too old or too new for this program. */
 async function check(session: Session): Promise<void> {
   const state = await stateOf(session);
-  refuseNewer(state);
+  refuseUnfit(state);
   if (pendingOf(state).length === 0) return;
   throw new UnfitSchema(
     `Migrations of the Postgres database are pending: it has schema ${state.version}, this program needs ` +
@@ -95,7 +107,7 @@ async function apply(session: Session): Promise<void> {
   await session.query({ text: 'SET LOCAL lock_timeout = 0' });
   await session.query({ text: `SELECT pg_advisory_xact_lock(${lockKey})` });
   const state = await stateOf(session);
-  refuseNewer(state);
+  refuseUnfit(state);
   const pending = pendingOf(state);
   if (pending.length === 0) return;
   await checkMayCreate(session);
@@ -127,6 +139,6 @@ export function migrate(connections: Connections, allowed: boolean): Promise<voi
  */
 export async function pendingMigrations(connections: Connections): Promise<readonly string[]> {
   const state = await connections.transaction('long', stateOf);
-  refuseNewer(state);
+  refuseUnfit(state);
   return pendingOf(state).map(({ version, title }) => `${String(version).padStart(4, '0')} ${title}`);
 }

@@ -1,5 +1,4 @@
 import type { StoredRows } from '../encoded-store.ts';
-import type { StoredCall } from './columns/folded-calls.ts';
 import type { Connections } from './connection/connections.ts';
 import { Gathered } from './gathered.ts';
 import { listAudit } from './queries/audit.ts';
@@ -13,9 +12,10 @@ import { readClaims } from './queries/read-claims.ts';
 import { readInbox } from './queries/read-inbox.ts';
 import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
 import { removeCompleted, sweep } from './queries/remove-completed.ts';
+import { beginning, type UndoPositions } from './undo-positions.ts';
 
-/** The stored rows of Postgres. Concurrent reads of single executions share a statement. */
-export function postgresRows(connections: Connections): StoredRows<StoredCall> {
+/** The stored rows of Postgres; `positions` are those of its searches for compensations. Concurrent reads of single executions share a statement. */
+export function postgresRows(connections: Connections, positions: UndoPositions): StoredRows {
   const executions = new Gathered((ids: readonly string[]) => getExecutions(connections, ids));
   const progress = new Gathered((ids: readonly string[]) => getProgress(connections, ids));
   const inboxes = new Gathered((ids: readonly string[]) => readInbox(connections, ids));
@@ -27,7 +27,14 @@ export function postgresRows(connections: Connections): StoredRows<StoredCall> {
     readClaims: (ids) => readClaims(connections, ids),
     readInbox: (id) => inboxes.ask(id),
     readOutputs: (id, round, queries, maxBytes) => outputs.ask({ id, round, queries, maxBytes }),
-    findUndo: (id, round, filter) => undos.ask({ id, round, filter }),
+    async findUndo(id, round, filter) {
+      const search = positions.search(id);
+      const found = await undos.ask({ id, round, filter, from: beginning(search, round, filter) });
+      const { undoRank: rank, undoSort: sort } = found ?? {};
+      if (typeof rank === 'number' && typeof sort === 'number')
+        positions.reached(search, round, filter, { rank, sort });
+      return found;
+    },
     listEffects: (...args) => listEffects(connections, ...args),
     findStanding: (id, nodeId, visit, round) => standing.ask({ id, nodeId, visit, round }),
     getExecution: (id) => executions.ask(id),

@@ -25,7 +25,6 @@ import { postgresRows } from './postgres-rows.ts';
 import { bisect, inWaves } from './batches.ts';
 import { Connections } from './connection/connections.ts';
 import { isExecutionId } from './columns/execution-id.ts';
-import { type StoredCall, unfoldedCall } from './columns/folded-calls.ts';
 import { asRefusal, examine, findUnfinishedOld } from './connection/fitness.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
 import { targetOf, type PostgresStoreOptions } from './connection/options.ts';
@@ -35,7 +34,7 @@ import { PostgresImport } from './postgres-import.ts';
 import { Gathered } from './gathered.ts';
 import { SharedLookups } from './shared-lookups.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
-import { checkpointValues, writeCheckpoints } from './queries/checkpoint.ts';
+import { checkpointValues, writeCheckpoints, type CheckpointValues } from './queries/checkpoint.ts';
 import { deleteDefinition, getDefinition, getDefinitionBody, putDefinition } from './queries/definitions.ts';
 import { findDue } from './queries/due.ts';
 import { offer, offerValues, type OfferValues } from './queries/offer.ts';
@@ -47,6 +46,7 @@ import { submit, submitValues } from './queries/submit.ts';
 import { takeOver } from './queries/take-over.ts';
 import { warmUpStatements } from './queries/warm-up.ts';
 import { ringSoleWorker, SoleWorkerLock } from './sole-worker.ts';
+import { UndoPositions } from './undo-positions.ts';
 
 /** The row never exists, but the row lock makes a read-only server refuse the statement (25006). */
 const pingSql = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
@@ -66,9 +66,10 @@ type DefinitionKey = Parameters<Store['getDefinition']>[0];
  *
  * A statement whose reply is lost may have written; every write may be repeated unchanged (see the port).
  */
-export class PostgresStore extends EncodedStore<StoredCall> implements Store {
+export class PostgresStore extends EncodedStore implements Store {
   readonly #connections: Connections;
   readonly #pinned: PinnedBodies;
+  readonly #positions: UndoPositions;
   readonly #lookups: SharedLookups<DefinitionRecord | undefined>;
   readonly #offers = new Gathered(
     (offers: readonly OfferValues[]) =>
@@ -96,8 +97,10 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
       },
       onFault,
     );
-    super(postgresRows(connections), { decodeCall: unfoldedCall, removalBatch });
+    const positions = new UndoPositions();
+    super(postgresRows(connections, positions), removalBatch);
     this.#connections = connections;
+    this.#positions = positions;
     this.#onFault = onFault;
     this.#mayMigrate = options.migrate ?? true;
     this.#show = options.showStep;
@@ -210,6 +213,7 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
         return wave.map(({ id }) => byId.get(id));
       },
     );
+    for (const { id } of known) this.#positions.forget(id);
     return loaded.filter((x) => x !== undefined);
   }
 
@@ -221,9 +225,21 @@ export class PostgresStore extends EncodedStore<StoredCall> implements Store {
         inWaves(
           values,
           ({ source }) => source.id,
-          (wave) => bisect(wave, (part) => writeCheckpoints(this.#connections, part)),
+          (wave) => bisect(wave, (part) => this.#writeCheckpoints(part)),
         ),
     );
+  }
+
+  async #writeCheckpoints(part: readonly CheckpointValues[]): Promise<readonly CheckpointResult[]> {
+    const note = (): void => {
+      for (const { source, history } of part) this.#positions.changed(source.id, history);
+    };
+    note();
+    try {
+      return await writeCheckpoints(this.#connections, part);
+    } finally {
+      note();
+    }
   }
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {

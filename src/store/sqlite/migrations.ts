@@ -9,6 +9,7 @@ import { auditSchema } from './migrations/0002-audit.ts';
 import { callbackKeysSchema } from './migrations/0003-callback-keys.ts';
 import { listedOutputsSchema } from './migrations/0004-listed-outputs.ts';
 import { pendingHooksSchema } from './migrations/0005-pending-hooks.ts';
+import { leanHistorySchema } from './migrations/0006-lean-history.ts';
 
 interface Migration {
   /** Also its order: the file's version after it. */
@@ -23,6 +24,7 @@ const migrations: readonly Migration[] = [
   { version: 3, title: 'callback keys', sql: callbackKeysSchema },
   { version: 4, title: 'listed outputs', sql: listedOutputsSchema },
   { version: 5, title: 'pending hooks', sql: pendingHooksSchema },
+  { version: 6, title: 'lean history', sql: leanHistorySchema },
 ];
 
 /** The schema version that this program writes. */
@@ -36,8 +38,17 @@ function pendingOf(version: number): readonly Migration[] {
   return migrations.filter((migration) => migration.version > version);
 }
 
-/** Throws with a sentence when the file was written by a newer program. */
-function refuseNewer(version: number, dataDir: string): void {
+/** The oldest schema that can be migrated. No release wrote an older one, and its history has another form. */
+const oldestVersion = 6;
+
+/** Throws with a sentence when the file was written by a newer program, or by one that was never released. */
+function refuseUnfit(version: number, dataDir: string): void {
+  if (version > 0 && version < oldestVersion) {
+    throw new Error(
+      `The data directory ${dataDir} has schema ${version} of a version of Trama that was never released. Its history cannot ` +
+        'be read any more. Use another directory.',
+    );
+  }
   if (version <= schemaVersion) return;
   throw new Error(
     `The data directory ${dataDir} was written by a newer version of Trama (schema ${version}; this one knows ` +
@@ -52,7 +63,7 @@ function refuseNewer(version: number, dataDir: string): void {
  */
 export function migrate(db: DatabaseSync, dataDir: string, allowed: boolean): void {
   const version = versionOf(db);
-  refuseNewer(version, dataDir);
+  refuseUnfit(version, dataDir);
   const pending = pendingOf(version);
   if (pending.length > 0 && !allowed) {
     throw new Error(
@@ -88,6 +99,6 @@ export function pendingMigrations(dataDir: string): readonly string[] {
       db.close();
     }
   }
-  refuseNewer(version, dataDir);
+  refuseUnfit(version, dataDir);
   return pendingOf(version).map((migration) => `${String(migration.version).padStart(4, '0')} ${migration.title}`);
 }

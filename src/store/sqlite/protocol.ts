@@ -100,19 +100,13 @@ export type SubmitAnswer =
   | { readonly kind: 'done'; readonly results: readonly SubmitResult[] }
   | { readonly kind: 'bodies'; readonly missing: readonly string[] };
 
-/** A call as it is stored. */
-export interface StoredCall {
-  readonly ord: number;
-  readonly row: string;
-}
-
 /** The methods of T without their promises: the thread answers at once. */
 type Immediate<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : never;
 };
 
 /** What the worker thread does: each operation is a transaction, or part of one with others. */
-export interface Operations extends Immediate<StoredRows<StoredCall>> {
+export interface Operations extends Immediate<StoredRows> {
   ping(): void;
   putDefinition(record: DefinitionRecord, audit: AuditEntry | undefined): PutDefinitionResult;
   getDefinition(

@@ -1,9 +1,8 @@
 import type { StoredRows } from '../encoded-store.ts';
-import type { StoredCall } from './protocol.ts';
 import type { SqliteThread } from './sqlite-thread.ts';
 
 /** The stored rows of SQLite, as the thread reads them. */
-export function sqliteRows(thread: SqliteThread): StoredRows<StoredCall> {
+export function sqliteRows(thread: SqliteThread): StoredRows {
   return {
     listDefinitions: (...args) => thread.call('listDefinitions', ...args),
     readClaims: (ids) => thread.call('readClaims', ids),

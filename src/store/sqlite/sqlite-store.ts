@@ -22,10 +22,10 @@ import type { ShardSet } from '../../core/value/slot.ts';
 import { sendEncoded } from '../batch.ts';
 import { EncodedStore, type DueCursor } from '../encoded-store.ts';
 import { sqliteRows } from './sqlite-rows.ts';
-import { decodeCall, encode } from '../row-text.ts';
+import { encode } from '../row-text.ts';
 import { loadedExecution } from '../stored-rows.ts';
 import { unrivalled } from '../unrivalled.ts';
-import type { StoredCall, SubmitValues } from './protocol.ts';
+import type { SubmitValues } from './protocol.ts';
 import { SqliteExport } from './sqlite-export.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import { changeValues, checkpointResult, checkpointValues, submitValues } from './values.ts';
@@ -56,7 +56,7 @@ const removalBatch = 50;
  * This class encodes everything as text once and hands it over; the thread does the rest (see `sqlite-worker.ts`). Batches that
  * wait at the same time share a transaction.
  */
-export class SqliteStore extends EncodedStore<StoredCall> implements Store {
+export class SqliteStore extends EncodedStore implements Store {
   readonly #thread: SqliteThread;
   readonly #knownBodies = new Set<string>();
   readonly #show: ShowStep | undefined;
@@ -66,7 +66,7 @@ export class SqliteStore extends EncodedStore<StoredCall> implements Store {
       { dataDir: options.dataDir, migrate: options.migrate ?? true, maxPages: options.maxPages ?? null },
       options.onFault ?? (() => undefined),
     );
-    super(sqliteRows(thread), { decodeCall: ({ row }) => decodeCall(row), removalBatch });
+    super(sqliteRows(thread), removalBatch);
     this.#thread = thread;
     this.#show = options.showStep;
   }

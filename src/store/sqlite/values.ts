@@ -26,7 +26,7 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
     state: encode(x.state),
     payload: x.payload,
     traceparent: x.traceparent ?? null,
-    steps: x.steps.map((row) => stepValues(row, show)),
+    steps: x.steps.map((row) => stepValues(x.id, row, show)),
     startKey: x.startKey === undefined ? null : [x.startKey.caller, x.startKey.key, x.startKey.fingerprint],
   };
 }
@@ -44,8 +44,8 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
     x.summary.maybeStanding,
     x.dueAt,
     x.progress ? 0 : (x.claims ?? null),
-    x.steps.map((row) => stepValues(row, show)),
-    x.calls.map((row) => callValues(row)),
+    x.steps.map((row) => stepValues(x.id, row, show)),
+    x.calls.map((row) => callValues(x.id, row)),
     // Nearly always empty, and each list costs as much to hand over as several numbers.
     x.undo.length === 0 ? null : x.undo,
     x.consumed.length === 0 ? null : x.consumed,
@@ -63,8 +63,8 @@ export function changeValues(x: TerminalChange, show?: ShowStep): ChangeValues {
     summary: summaryValues(x.summary),
     maybeStanding: x.summary.maybeStanding,
     dueAt: x.dueAt,
-    steps: x.steps.map((row) => stepValues(row, show)),
-    calls: (x.calls ?? []).map((row) => callValues(row)),
+    steps: x.steps.map((row) => stepValues(x.id, row, show)),
+    calls: (x.calls ?? []).map((row) => callValues(x.id, row)),
     undo: x.undo,
     audit: x.audit,
   };

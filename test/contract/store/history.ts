@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { StepRow } from '../../../src/core/history.ts';
+import type { CallRow, StepRow } from '../../../src/core/history.ts';
 import { Outputs, type OutputQuery } from '../../../src/core/context/outputs.ts';
 import { BadCursor } from '../../../src/ports/store.ts';
 import { callRow, checkpointOf, idOf, newExecution, start, stepRow } from '../fixtures/executions.ts';
@@ -39,15 +39,15 @@ export function history(test: StoreUnderTest): void {
     expect(ords((await store.listCalls(idOf(1), { limit: 2, order: 'desc' })).items)).toEqual([6, 4]);
   });
 
-  it('pages calls with and without a step that follows them as they were written', async () => {
+  it('pages calls of their own and calls that steps record as they were written', async () => {
     const { store } = test;
     const own = { nodeId: 'b', visit: 2, statusCode: 503, outcome: 'rejected' as const };
     const calls = [
-      callRow(1),
+      recordedBy(2),
       callRow(3, { ...own, attempt: 1, error: 'busy' }),
-      callRow(4, { ...own, attempt: 2 }),
+      recordedBy(5, { ...own, attempt: 2 }),
       callRow(6, { statusCode: 201 }),
-      callRow(9),
+      recordedBy(10),
     ];
     const steps = [
       stepRow(2),
@@ -58,7 +58,11 @@ export function history(test: StoreUnderTest): void {
     ];
     await store.submit([newExecution(1)]);
     await store.takeOver([{ id: idOf(1), claim: 'c' }], start);
-    await store.checkpoint([checkpointOf(1, 'c', 1, { steps, calls })]);
+    const [first, second, third, fourth, last] = steps as [StepRow, StepRow, StepRow, StepRow, StepRow];
+    const recorded = [recording(first), recording(second), third, fourth, recording(last)];
+    await store.checkpoint([
+      checkpointOf(1, 'c', 1, { steps: recorded, calls: calls.filter(({ ord }) => ord === 3 || ord === 6) }),
+    ]);
     expect((await store.listCalls(idOf(1), { limit: 9 })).items).toEqual(calls);
     expect((await store.listSteps(idOf(1), { limit: 9 })).items).toEqual(steps);
     for (const order of ['asc', 'desc'] as const) {
@@ -145,6 +149,17 @@ export function history(test: StoreUnderTest): void {
     await written([keyOnly]);
     expect(await store.readOutputs(idOf(1), 1, [{ nodeId: 'a' }])).toEqual([keyOnly]);
   });
+}
+
+/** The row with the attempt that it records. */
+function recording(row: StepRow): StepRow {
+  const { exchange } = callRow(1);
+  return { ...row, call: { callId: row.ord - 1, ...(exchange === undefined ? undefined : { exchange }) } };
+}
+
+/** The attempt that such a row at `ord` records. */
+function recordedBy(ord: number, changes: Partial<CallRow> = {}): CallRow {
+  return callRow(ord - 1, { idempotencyKey: `key-${String(ord)}`, ...changes });
 }
 
 function withoutAnswer(row: StepRow): StepRow {

@@ -121,12 +121,21 @@ export function pages(test: StoreUnderTest): void {
   it.each(['asc', 'desc'] as const)('ends a page of calls at its bytes, %s', async (order) => {
     const { store } = test;
     const exchange = { url: 'http://a', verb: 'GET', requestHeaders: {}, latencyMillis: 1 };
-    const calls = [1, 3, 5, 7].map((ord) =>
-      callRow(ord, { attempt: ord, exchange: { ...exchange, responseBody: 'x'.repeat(3000) } }),
+    const body = 'x'.repeat(3000);
+    const calls = [1, 3, 5, 7].map((ord) => {
+      const shown = { ...exchange, ...(ord === 5 && { responseHeaders: {} }), responseBody: body };
+      return callRow(ord, { idempotencyKey: `key-${String(ord + 1)}`, exchange: shown });
+    });
+    // Steps record some of them, one together with its answer.
+    const response = { status: 200, headers: {}, body };
+    const steps = [
+      stepRow(2, { call: { callId: 1, exchange: { ...exchange, responseBody: body } } }),
+      stepRow(6, { output: { response }, call: { callId: 5, exchange: { ...exchange, answer: response } } }),
+    ];
+    await written(
+      steps,
+      calls.filter(({ ord }) => ord === 3 || ord === 7),
     );
-    // Some of them are kept with a step that says the same.
-    const steps = [2, 6].map((ord) => stepRow(ord, { attempt: ord - 1 }));
-    await written(steps, calls);
     const read = await walk((page) => store.listCalls(idOf(1), page), { limit: 9, bytes: 5000, order });
     expect(read.flat()).toEqual(order === 'asc' ? calls : calls.toReversed());
     expect(lengths(read)).toEqual([1, 1, 1, 1]);

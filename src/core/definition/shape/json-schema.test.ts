@@ -38,12 +38,12 @@ describe('definitionJsonSchema', () => {
   });
 
   it.each(brokenDefinitions)('judges "$name" as the validation of its structure does', ({ definition }) => {
-    expect(accepts(definition)).toBe(fits(shape, definition, shapeBook));
+    expect(accepts(definition)).toBe(fits(shape, definition, shapeBook()));
   });
 
   it('judges every definition that differs in one place as the validation of its structure does', () => {
     const all = validDefinitions.flatMap(({ definition }) => mutations(definition));
-    const different = all.filter((definition) => accepts(definition) !== fits(shape, definition, shapeBook));
+    const different = all.filter((definition) => accepts(definition) !== fits(shape, definition, shapeBook()));
     expect(all.length).toBeGreaterThan(1000);
     expect(different.map((definition) => JSON.stringify(definition))).toEqual([]);
   });

@@ -1,6 +1,7 @@
 import { isJsonObject, type Json, type JsonObject } from '../../value/json.ts';
 import { defaultDefinitionLimits, type DefinitionLimits } from '../limits.ts';
-import { callShapeWithin, documentShape, shapeBook } from './document-shape.ts';
+import { callShapeWithin } from './call-shape.ts';
+import { documentShape, shapeBook } from './document-shape.ts';
 import type { Field, ObjectShape, Shape, TaggedShape } from './shape.ts';
 
 /**
@@ -13,7 +14,7 @@ import type { Field, ObjectShape, Shape, TaggedShape } from './shape.ts';
 export function definitionJsonSchema(
   limits: Pick<DefinitionLimits, 'maxNodeVisitsCap' | 'maxTimeoutMillis'> = defaultDefinitionLimits,
 ): JsonObject {
-  const definitions = Object.entries(shapeBook).map(([name, { shape, description }]): [string, Json] => [
+  const definitions = Object.entries(shapeBook()).map(([name, { shape, description }]): [string, Json] => [
     name,
     { description, ...schemaOf(name === 'HttpCall' ? callShapeWithin(limits.maxTimeoutMillis) : shape) },
   ]);

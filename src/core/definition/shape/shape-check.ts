@@ -1,3 +1,4 @@
+import { templateText } from '../../template/template-text.ts';
 import { isJsonObject, isRawNumber, ownProperty, type Json, type JsonObject } from '../../value/json.ts';
 import { alternatives, at, closest, quote, show, type Path, type Problems } from '../problems.ts';
 import type { ListShape, NumberShape, ObjectShape, Shape, ShapeBook, TaggedShape, TextShape } from './shape.ts';
@@ -103,14 +104,6 @@ export function checkShape(shape: Shape, value: Json, path: Path, book: ShapeBoo
     default:
       shape satisfies never;
   }
-}
-
-/** The text of a template, given as a string or as `{ "value": string }`; undefined for any other value. */
-export function templateText(value: Json): string | undefined {
-  if (typeof value === 'string') return value;
-  if (!isJsonObject(value) || Object.keys(value).length !== 1) return undefined;
-  const text = ownProperty(value, 'value');
-  return typeof text === 'string' ? text : undefined;
 }
 
 function notOneOf(value: Json, values: readonly string[]): string {

@@ -1,4 +1,5 @@
 import type { Ask, Asks, NodePlan, Plan } from '../../plan.ts';
+import type { Draft } from '../node-draft.ts';
 
 /** The nodes of an ask as a bit set by node index. */
 function bitsOf(ask: Ask | undefined, nodes: ReadonlyMap<string, NodePlan>): bigint {
@@ -11,35 +12,20 @@ function bitsOf(ask: Ask | undefined, nodes: ReadonlyMap<string, NodePlan>): big
   return bits;
 }
 
-/** All nodes that a token at `node` may enter next, including the entries of its branches and its join. */
-function nextOf(node: NodePlan): readonly (string | undefined)[] {
-  switch (node.kind) {
-    case 'task':
-      return [node.next, node.onFailure];
-    case 'switch':
-      return [...node.cases.map(({ target }) => target), node.default];
-    case 'split':
-      return [...node.branches, node.join];
-    case 'sleep':
-    case 'join':
-      return [node.next];
-    case 'fail':
-      return [];
-  }
-}
-
 /**
  * Computes which node outputs can still be read from each node on, and at the end. Propagates the asks backwards
  * through the graph, loops included, until nothing changes.
  */
-export function analyseAsks(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): Pick<Plan, 'askedFrom' | 'askedAtEnd'> {
+export function analyseAsks(
+  draft: Draft,
+  nodes: ReadonlyMap<string, NodePlan>,
+  asks: Asks,
+): Pick<Plan, 'askedFrom' | 'askedAtEnd'> {
   const askedFrom = new Map<string, bigint>();
   const before = new Map<string, string[]>();
-  for (const node of nodes.values()) {
-    askedFrom.set(node.id, bitsOf(asks.during.get(node.id), nodes) | bitsOf(asks.condition.get(node.id), nodes));
-    for (const next of nextOf(node)) {
-      if (next !== undefined && before.get(next)?.push(node.id) === undefined) before.set(next, [node.id]);
-    }
+  for (const { id = '', edges } of draft.nodes) {
+    askedFrom.set(id, bitsOf(asks.during.get(id), nodes) | bitsOf(asks.condition.get(id), nodes));
+    for (const { target } of edges) if (before.get(target)?.push(id) === undefined) before.set(target, [id]);
   }
   // Later nodes usually come later in the document; processing them first means most nodes change only once.
   const pending = [...nodes.keys()];

@@ -1,7 +1,7 @@
 import type { RequiredPath } from '../../plan.ts';
 import { pathOfKeys } from '../../template/path-keys.ts';
 import { closest, quote, type Problems } from '../problems.ts';
-import type { Read } from './reads.ts';
+import type { Read } from '../compiling.ts';
 
 /** A tree of required keys, by name. */
 interface Keys extends ReadonlyMap<string, Keys> {}

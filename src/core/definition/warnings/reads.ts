@@ -1,33 +1,15 @@
-import type { Ask, Asks, CompensateWhen } from '../../plan.ts';
+import type { Ask, Asks } from '../../plan.ts';
 import type { TemplatePath } from '../../template/template.ts';
-import type { Draft } from '../draft.ts';
+import type { Read } from '../compiling.ts';
 import type { Flow } from '../flow.ts';
-import { quote, type Path, type Problems } from '../problems.ts';
-
-/** When a template or condition is evaluated, relative to the visit of its node. */
-export type Moment =
-  /** During the visit: the node's request, wake-up time or failure reason. */
-  | { readonly kind: 'during'; readonly nodeId: string }
-  /** A condition. Reads of missing outputs cause no warning, since a condition may test which path the run took. */
-  | { readonly kind: 'condition'; readonly nodeId: string }
-  /** After the visit: the node's compensation. */
-  | { readonly kind: 'compensation'; readonly nodeId: string; readonly compensateWhen: CompensateWhen }
-  | { readonly kind: 'onSuccess' }
-  /** A failure hook. Reads cause no warning, since it is obvious that nodes may not have run. */
-  | { readonly kind: 'onFailure' };
-
-/** A path that the definition reads, with its place and moment. */
-export interface Read {
-  readonly place: Path;
-  readonly moment: Moment;
-  readonly path: TemplatePath;
-}
+import type { Draft } from '../node-draft.ts';
+import { quote, type Problems } from '../problems.ts';
 
 /**
  * Groups reads into the outputs that each place asks for, and reports whether any read depends on the order of
  * completion.
  */
-export function summarizeReads(reads: readonly Read[]): { asks: Asks; usesOrder: boolean } {
+export function summarizeReads(reads: readonly Read[], draft: Draft): { asks: Asks; usesOrder: boolean } {
   const byPlace = Map.groupBy(reads, ({ moment }) => moment.kind);
   const byNode = (kind: 'during' | 'condition' | 'compensation'): ReadonlyMap<string, Ask> => {
     const asks = new Map<string, Ask>();
@@ -40,14 +22,28 @@ export function summarizeReads(reads: readonly Read[]): { asks: Asks; usesOrder:
   };
   const onSuccess = askOf(byPlace.get('onSuccess') ?? []);
   const onFailure = askOf(byPlace.get('onFailure') ?? []);
+  const during = byNode('during');
+  const condition = byNode('condition');
+  const entry = new Map<string, Ask>();
+  for (const { id = '', request } of draft.nodes) {
+    const ask = joined(during.get(id), condition.get(id));
+    if (request === undefined && ask !== undefined) entry.set(id, ask);
+  }
   const asks = {
-    during: byNode('during'),
-    condition: byNode('condition'),
+    during,
+    condition,
+    entry,
     compensation: byNode('compensation'),
     ...(onSuccess === undefined ? undefined : { onSuccess }),
     ...(onFailure === undefined ? undefined : { onFailure }),
   };
   return { asks, usesOrder: reads.some(({ path }) => path.usesOrder) };
+}
+
+function joined(a: Ask | undefined, b: Ask | undefined): Ask | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const nodes = a.nodes === 'all' || b.nodes === 'all' ? 'all' : [...new Set([...a.nodes, ...b.nodes])];
+  return { nodes, prev: a.prev || b.prev };
 }
 
 function askOf(reads: readonly Read[]): Ask | undefined {

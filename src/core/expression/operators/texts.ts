@@ -1,6 +1,6 @@
 import { charsPerStep, readCharsPerStep } from '../../meter.ts';
 import type { Budget } from '../budget.ts';
-import { fromBase64, toBase64 } from '../../value/utf8.ts';
+import { fromBase64, toBase64 } from '../../value/base64.ts';
 import { integer } from '../decimal.ts';
 import { findText, holdsText } from '../text-search.ts';
 import { doubleOf, identical, isComposite, joined, toText } from './compare.ts';

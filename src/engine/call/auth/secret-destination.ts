@@ -48,8 +48,10 @@ export function refusedSecret(
   kind: string = 'The secret',
 ): CallProblem | undefined {
   const { url, hostFromData } = destination;
-  const refused = names.find((name) => bindings.mayGoTo?.(name, url, hostFromData) === false);
-  return refused === undefined ? undefined : refusal(`${kind} ${refused}`, destination, mask);
+  for (const name of names) {
+    if (bindings.mayGoTo?.(name, url, hostFromData) === false) return refusal(`${kind} ${name}`, destination, mask);
+  }
+  return undefined;
 }
 
 /** As {@link refusedSecret}, for secrets that the request contains without a template that names them, such as an echoed one. */

@@ -11,6 +11,9 @@ export type CircuitListener = (now: 'opened' | 'closed', openMillis: number) => 
 
 const longestOpenMillis = 60_000;
 
+/** The number of a probe, in place of a generation. */
+const probe = -1;
+
 /**
  * The circuit breaker of one host.
  *
@@ -54,18 +57,17 @@ export class Circuit {
     return Math.max(0, this.#openUntil - this.#clock.monotonic());
   }
 
-  /** Begins a call; allowed only while `waitMillis` is 0. Call the returned function once with the outcome. */
-  begin(): (outcome: 'answered' | 'failed' | 'neutral') => void {
-    const generation = this.#generation;
-    if (this.#state === 'open') {
-      this.#state = 'probing';
-      return (outcome) => {
-        this.#probed(outcome);
-      };
-    }
-    return (outcome) => {
-      if (generation === this.#generation) this.#count(outcome);
-    };
+  /** Begins a call; allowed only while `waitMillis` is 0. Give the returned number to {@link Circuit.ended} once. */
+  begin(): number {
+    if (this.#state !== 'open') return this.#generation;
+    this.#state = 'probing';
+    return probe;
+  }
+
+  /** Takes the outcome of the call for which {@link Circuit.begin} returned `begun`. */
+  ended(begun: number, outcome: 'answered' | 'failed' | 'neutral'): void {
+    if (begun === probe) this.#probed(outcome);
+    else if (begun === this.#generation) this.#count(outcome);
   }
 
   #count(outcome: 'answered' | 'failed' | 'neutral'): void {

@@ -4,6 +4,7 @@ import type { Store } from '../../../ports/store.ts';
 import { Periodic } from '../../periodic.ts';
 import type { Pulse } from '../../service.ts';
 import type { Block, CallGate, Entry, GatedCall, Pass } from './call-gate.ts';
+import type { Circuit } from './circuit.ts';
 import { type CallHold, isHeld, readHolds, stands } from './call-holds.ts';
 import { type CircuitView, type FullHost, type Host, Hosts, type HostsParts } from './hosts.ts';
 import { WaitingLine } from './waiting-line.ts';
@@ -133,7 +134,7 @@ export class Gatekeeper implements CallGate {
           }
           // During the wait a hold may have been placed, or the circuit may have opened.
           const late = this.#turnAway(call, host);
-          if (late !== undefined) this.#free(host);
+          if (late !== undefined) this.#freed(host);
           then(late ?? this.#admit(call, host));
         }),
     };
@@ -167,7 +168,10 @@ export class Gatekeeper implements CallGate {
         ...shownOf(host),
       });
     }
-    const hold = this.#holds.find((each) => isHeld(each, call, host?.origin) && stands(each, now));
+    const hold =
+      this.#holds.length === 0
+        ? undefined
+        : this.#holds.find((each) => isHeld(each, call, host?.origin) && stands(each, now));
     if (hold !== undefined) {
       const line = this.#holdLine(hold.id);
       const look = this.#lookAgain(call, now, { first: 2_000, longest: 30_000 });
@@ -209,21 +213,16 @@ export class Gatekeeper implements CallGate {
     this.#letThrough(call);
     // This call was not woken: parked calls may still wait for the other free places.
     if (host.forPlace.size > 0 && !host.slots.isFull) this.#waiting.release(host.forPlace, 1);
-    const report = call.placeOnly === true ? undefined : host.circuit?.begin();
-    return {
-      kind: 'open',
-      done: (outcome) => {
-        report?.(outcome);
-        this.#free(host);
-      },
-    };
+    const circuit = call.placeOnly === true ? undefined : host.circuit;
+    return new PlacePass(host, circuit, this.#freed);
   }
 
   #letThrough(call: GatedCall): void {
     if (call.blockedSince !== undefined) this.#waiting.remove(call);
   }
 
-  #free(host: Host): void {
+  /** Passes on or frees a place at a host. */
+  readonly #freed = (host: Host): void => {
     const now = this.#parts.clock.monotonic();
     const silence = now - host.awaitedSince;
     // While places are free no call waits for one, so a long interval is not a measure of the rate.
@@ -235,7 +234,7 @@ export class Gatekeeper implements CallGate {
     if (host.forPlace.size === 0) return;
     // If places become free quickly and no call waits in memory, the gate wakes two calls, so that no place stays free during a load.
     this.#waiting.release(host.forPlace, isIdle && silence < soonMillis ? 2 : 1);
-  }
+  };
 
   #holdLine(id: string): WaitingLine {
     const known = this.#byHold.get(id);
@@ -291,4 +290,26 @@ function heldText({ reason, actor }: CallHold): string {
 
 function shownOf(host: Host | undefined): { readonly host: string } | undefined {
   return host === undefined ? undefined : { host: host.shownHost };
+}
+
+/** The pass of a call that holds a place at its host. */
+class PlacePass implements Pass {
+  readonly kind = 'open';
+  readonly #host: Host;
+  readonly #circuit: Circuit | undefined;
+  readonly #begun: number;
+  readonly #freed: (host: Host) => void;
+
+  /** `circuit` is to learn of the outcome. `freed` is called with the host once the place is no longer needed. */
+  constructor(host: Host, circuit: Circuit | undefined, freed: (host: Host) => void) {
+    this.#host = host;
+    this.#circuit = circuit;
+    this.#begun = circuit?.begin() ?? 0;
+    this.#freed = freed;
+  }
+
+  done(outcome: Parameters<Pass['done']>[0]): void {
+    this.#circuit?.ended(this.#begun, outcome);
+    this.#freed(this.#host);
+  }
 }

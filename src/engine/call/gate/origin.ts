@@ -19,9 +19,22 @@ export function originOf(url: string): Origin | undefined {
 
 /** Scheme and authority as written in a URL, extracted cheaply. They determine the origin. */
 export function authorityOf(url: string): string {
-  const begin = url.indexOf('//') + 2;
-  const end = url.slice(begin).search(/[/?#\\]/);
-  return end < 0 ? url : url.slice(0, begin + end);
+  return url.slice(0, authorityEnd(url, url.indexOf('//') + 2));
+}
+
+/** Where the authority of a URL ends that begins at `from`. */
+export function authorityEnd(url: string, from: number): number {
+  for (let i = from; i < url.length; i++) {
+    switch (url.charCodeAt(i)) {
+      case 0x23: // #
+      case 0x2f: // /
+      case 0x3f: // ?
+      case 0x5c: // \
+        return i;
+      default:
+    }
+  }
+  return url.length;
 }
 
 /**

@@ -26,8 +26,8 @@ function isFromInbox(event: Event): event is FromInbox {
 /** Inbox events that a driver has read but not applied. Events that came too early stay. */
 export class UnappliedInbox {
   #rows: readonly InboxRow[];
-  /** Ids of the events taken to be applied. */
-  readonly #taken = new Set<string>();
+  /** Ids of the events taken to be applied; undefined before the first, which most executions never have. */
+  #taken: Set<string> | undefined;
 
   constructor(rows: readonly InboxRow[]) {
     this.#rows = rows;
@@ -41,17 +41,18 @@ export class UnappliedInbox {
   /** Removes an event that is about to be applied. */
   take(row: InboxRow): void {
     this.#rows = this.#rows.filter((other) => other !== row);
-    this.#taken.add(row.id);
+    (this.#taken ??= new Set()).add(row.id);
   }
 
   /** Replaces the events with the result of a new read, without the ones already taken. */
   read(rows: readonly InboxRow[]): void {
-    this.#rows = rows.filter((row) => !this.#taken.has(row.id));
+    const taken = this.#taken;
+    this.#rows = taken === undefined ? rows : rows.filter((row) => !taken.has(row.id));
   }
 
   /** Allows the inbox events of an undone journal to be read again. */
   giveBack(journal: readonly Event[]): void {
-    for (const event of journal) if (isFromInbox(event)) this.#taken.delete(event.inboxId);
+    for (const event of journal) if (isFromInbox(event)) this.#taken?.delete(event.inboxId);
   }
 }
 

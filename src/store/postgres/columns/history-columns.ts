@@ -8,7 +8,6 @@ import type { ShowStep } from '../../../ports/listing.ts';
 import { isMarked, readability } from '../../row-text.ts';
 import { encodeStep, type StepTexts } from '../../step-text.ts';
 import { callValues, type CallValues } from '../../stored-rows.ts';
-import { foldedCall } from './folded-calls.ts';
 import { int4Array, textArray, uuidArray } from './binary-array.ts';
 import { encodeText } from './text-column.ts';
 
@@ -16,14 +15,12 @@ import { encodeText } from './text-column.ts';
 export interface StepValues {
   readonly row: StepRow;
   readonly texts: StepTexts;
-  /** The folded call as text; null without a call or with a separate call row. */
-  readonly call: string | null;
 }
 
 /** The encoded rows that one execution appends. */
 export interface HistoryValues {
   readonly steps: readonly StepValues[];
-  /** Calls that are not folded into a step. */
+  /** Calls that no step records. */
   readonly calls: readonly CallValues[];
   /** New `undo` of earlier rows, by ord. */
   readonly marks: ReadonlyMap<number, UndoState>;
@@ -47,26 +44,20 @@ export function int8(value: number): number {
 
 const noMarks: ReadonlyMap<number, UndoState> = new Map();
 const noRounds: readonly number[] = [];
+const noCalls: readonly CallValues[] = [];
 
 /** Encodes the rows that a change appends. Throws a TypeError when something cannot be stored. */
 export function historyValues(
+  id: string,
   steps: readonly StepRow[],
   calls: readonly CallRow[],
   undo: readonly UndoMark[],
   show?: ShowStep,
 ): HistoryValues {
-  const ownCalls: CallValues[] = [];
-  const folded: (string | undefined)[] = [];
-  for (const call of calls) {
-    const at = steps.findIndex(({ ord }) => ord === call.ord + 1);
-    const text = foldedCall(call, steps[at]);
-    if (text === undefined) ownCalls.push(checkedCall(call));
-    else folded[at] = text;
-  }
   const { rows, marks, reopened } = undo.length === 0 ? unmarked(steps) : withMarks(steps, undo);
   return {
-    steps: rows.map((row, i) => ({ row, texts: encodeStep(row, show), call: folded[i] ?? null })),
-    calls: ownCalls,
+    steps: rows.map((row) => ({ row, texts: encodeStep(id, row, show) })),
+    calls: calls.length === 0 ? noCalls : calls.map((call) => checkedCall(id, call)),
     marks,
     reopened,
   };
@@ -102,17 +93,18 @@ function withMarks(steps: readonly StepRow[], undo: readonly UndoMark[]): Marked
   return { rows, marks, reopened };
 }
 
-function checkStep({ ord, round, visit, undoRank, undoSort }: StepRow): void {
+function checkStep({ ord, round, visit, undoRank, undoSort, call }: StepRow): void {
   int4(ord);
   int4(round);
   int4(visit);
   int4(undoRank ?? 0);
   int4(undoSort ?? 0);
+  int4(call?.callId ?? 0);
 }
 
-function checkedCall(call: CallRow): CallValues {
+function checkedCall(id: string, call: CallRow): CallValues {
   int4(call.ord);
-  return callValues(call);
+  return callValues(id, call);
 }
 
 /** Collects step rows; its parameters are the columns of `step`. */
@@ -126,16 +118,16 @@ export class StepColumns {
     for (const value of values) {
       this.#of.push(execution);
       this.#values.push(value);
-      if (value.texts.shown !== null || value.texts.output !== null) this.#isLean = false;
+      if (value.texts.call !== null || value.texts.output !== null) this.#isLean = false;
     }
   }
 
-  /** Whether every output is in its row, so that the columns for large outputs can be omitted. */
+  /** Whether every row is whole, so that the columns for parts of large rows can be omitted. */
   get isLean(): boolean {
     return this.#isLean;
   }
 
-  /** The parameters for {@link stepSql}; `isLean` omits the columns for large outputs. */
+  /** The parameters for {@link stepSql}; `isLean` omits the columns for large rows. */
   parameters(isLean: boolean = false): readonly unknown[] {
     const values = this.#values;
     return [
@@ -151,8 +143,9 @@ export class StepColumns {
       textArray(values.map(({ row }) => row.undo ?? null)),
       int4Array(values.map(({ row }) => row.undoRank ?? null)),
       int4Array(values.map(({ row }) => row.undoSort ?? null)),
+      int4Array(values.map(({ row }) => row.call?.callId ?? null)),
       textArray(values.map(({ texts }) => texts.row)),
-      textArray(values.map(({ call }) => call)),
+      ...(isLean ? [] : [textArray(values.map(({ texts }) => texts.call))]),
       ...(isLean ? [] : [textArray(values.map(({ texts }) => texts.shown))]),
       ...(isLean ? [] : [textArray(values.map(({ texts }) => texts.output))]),
     ];
@@ -160,17 +153,17 @@ export class StepColumns {
 }
 
 /** Number of parameters of {@link stepSql} when it is not lean. */
-export const stepParameters = 16;
+export const stepParameters = 17;
 
-/** The columns of `step` with their types, in the order of the parameters; columns for large outputs last. */
+/** The columns of `step` with their types, in the order of the parameters; columns for parts of large rows last. */
 const columnTypes =
-  'execution uuid, ord int, round int, node_id text, visit int, scope text, readable int, marked int, effect text, undo text, undo_rank int, undo_sort int, "row" text, call text, shown text, output text'
+  'execution uuid, ord int, round int, node_id text, visit int, scope text, readable int, marked int, effect text, undo text, undo_rank int, undo_sort int, call_id int, "row" text, call text, shown text, output text'
     .split(', ')
     .map((column) => column.split(' '));
 
-const leanTypes = columnTypes.slice(0, -2);
+const leanTypes = columnTypes.slice(0, -3);
 
-/** The column names of `step`; `isLean` omits the columns for large outputs. */
+/** The column names of `step`; `isLean` omits the columns for large rows. */
 export function stepColumns(isLean: boolean = false): string {
   return (isLean ? leanTypes : columnTypes).map(([name]) => name).join(', ');
 }

@@ -59,8 +59,10 @@ export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> =
     ['undo', 'text'],
     ['undo_rank', 'int'],
     ['undo_sort', 'int'],
+    ['call_id', 'int'],
     ['"row"', 'json'],
     ['shown', 'json'],
+    ['call', 'json'],
     ['output', 'json'],
   ],
   call: [

@@ -65,7 +65,7 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
   int4(x.seq);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
-  const history = historyValues(x.steps, x.calls ?? [], x.undo, show);
+  const history = historyValues(x.id, x.steps, x.calls ?? [], x.undo, show);
   const state = encode(x.state);
   return connections.transaction('short', async (session) => {
     const [row] = await session.query<Row>({ name: 'change-lock', text: lockSql, values: [x.id] });

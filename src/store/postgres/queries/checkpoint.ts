@@ -16,6 +16,7 @@ import {
 } from '../columns/history-columns.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { decodeText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
+import { isLookedUp, isOneOf } from './looked-up.ts';
 
 /** A checkpoint, encoded for the statement. */
 export interface CheckpointValues {
@@ -31,7 +32,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
   int4(x.inboxSeq ?? 0);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
-  return { source: x, state: encode(x.state), history: historyValues(x.steps, x.calls, x.undo, show) };
+  return { source: x, state: encode(x.state), history: historyValues(x.id, x.steps, x.calls, x.undo, show) };
 }
 
 const dueKinds = { leave: 0, set: 1, none: 2 } as const;
@@ -59,20 +60,18 @@ const leanSetSql = `
 
 const setSql = `${leanSetSql}, ${seldom.map((name) => `${name} = i.${name}`).join(', ')}`;
 
-// The ids appear twice so that a plan reads no other rows, whichever side of the join it begins with.
 const matchSql = `
-  WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)
+  WHERE ${isLookedUp('e.id', 'i.id')} AND e.claim = i.claim AND e.seq = i.seq AND (i.inbox_seq IS NULL OR e.inbox_seq = i.inbox_seq)
   RETURNING e.id, e.inbox_seq`;
 
-/** Postgres evaluates this with a hash table; a join would compare all pairs. */
-const isWritten = (id: string): string => `(${id} IN (SELECT id FROM written)) IS TRUE`;
+const isWritten = (id: string): string => isOneOf(id, 'SELECT id FROM written');
 
 const appendSql = `
 steps AS (
   INSERT INTO step (${stepColumns()}) SELECT s.* FROM ${stepSql(fullColumns + 1)} WHERE ${isWritten('s.execution')}
 ), calls AS (
   INSERT INTO call (execution, ord, "row")
-  SELECT c.* FROM unnest($35::uuid[], $36::int[], $37::text[]) AS c (execution, ord, "row")
+  SELECT c.* FROM unnest($36::uuid[], $37::int[], $38::text[]) AS c (execution, ord, "row")
   WHERE ${isWritten('c.execution')}
 )`;
 
@@ -99,56 +98,62 @@ WITH written AS (
 ), ${appendSql}
 ${answerSql}`;
 
+const isMarked = (row: string): string => isOneOf(`(${row})`, 'SELECT execution, ord FROM marks');
+
+const isEnded = (id: string): string => isOneOf(id, 'SELECT unnest($44::uuid[])');
+
 /**
  * For batches that also change earlier rows, consume events, or end executions whose effects may stand. An effect counts with
  * the mark that this checkpoint sets on it.
  */
 const fullSql = `
 WITH marks AS MATERIALIZED (
-  SELECT * FROM unnest($38::uuid[], $39::int[], $40::text[]) AS m (execution, ord, undo)
+  SELECT * FROM unnest($39::uuid[], $40::int[], $41::text[]) AS m (execution, ord, undo)
 ), effects AS (
-  SELECT s.execution, s.effect, coalesce(m.undo, s.undo) AS undo
-  FROM unnest($43::uuid[]) AS ended (execution)
-  CROSS JOIN LATERAL (
+  SELECT s.execution, s.effect, s.undo FROM unnest($44::uuid[]) AS ended (execution) CROSS JOIN LATERAL (
     SELECT execution, ord, effect, undo FROM step
     WHERE execution = ended.execution AND marked = 1 AND effect IS NOT NULL OFFSET 0
-  ) s
-  LEFT JOIN marks m ON m.execution = s.execution AND m.ord = s.ord
-  UNION ALL SELECT s.execution, s.effect, s.undo FROM ${stepSql(fullColumns + 1)}
-  WHERE s.execution = ANY ($43::uuid[]) AND s.effect IS NOT NULL
-), levels AS MATERIALIZED (
-  SELECT execution, max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END) AS standing
-  FROM effects WHERE undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')
-  GROUP BY execution
+  ) s WHERE NOT ${isMarked('s.execution, s.ord')}
+  UNION ALL
+  SELECT m.execution, s.effect, m.undo FROM marks m CROSS JOIN LATERAL (
+    SELECT effect FROM step WHERE execution = m.execution AND ord = m.ord AND effect IS NOT NULL OFFSET 0
+  ) s WHERE ${isEnded('m.execution')}
+  UNION ALL
+  SELECT s.execution, s.effect, s.undo FROM ${stepSql(fullColumns + 1)}
+  WHERE s.effect IS NOT NULL AND ${isEnded('s.execution')}
+), standing AS MATERIALIZED (
+  SELECT execution, effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' AS unresolved FROM effects
+  WHERE undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')
 ), written AS (
-  UPDATE execution e SET ${setSql}, standing = i.standing
-  FROM (
-    SELECT input.*, coalesce(levels.standing, 0) AS standing
-    FROM (${inputSql}) input LEFT JOIN levels ON levels.execution = input.id
-  ) i ${matchSql}
+  UPDATE execution e SET ${setSql}, standing = CASE
+    WHEN ${isOneOf('i.id', 'SELECT execution FROM standing WHERE unresolved')} THEN 2
+    WHEN ${isOneOf('i.id', 'SELECT execution FROM standing')} THEN 1 ELSE 0 END
+  FROM (${inputSql}) i ${matchSql}
 ), ${appendSql}, marked AS (
   UPDATE step s SET undo = m.undo, marked = 1
-  FROM marks m WHERE s.execution = ANY ($38::uuid[]) AND s.execution = m.execution AND s.ord = m.ord AND ${isWritten('m.execution')}
+  FROM marks m WHERE ${isLookedUp('s.execution', 'm.execution')} AND s.ord = m.ord AND ${isWritten('m.execution')}
 ), reopened AS (
   UPDATE step s SET undo = 'reopened'
-  FROM unnest($44::uuid[], $45::int[]) AS r (execution, round)
-  WHERE s.execution = ANY ($44::uuid[]) AND s.execution = r.execution AND s.round = r.round AND s.undo = 'failed' AND s.marked = 1
-    AND ${isWritten('r.execution')} AND NOT EXISTS (
-      SELECT 1 FROM marks m WHERE m.execution = s.execution AND m.ord = s.ord)
+  FROM (
+    SELECT r.execution, f.ord FROM unnest($45::uuid[], $46::int[]) AS r (execution, round) CROSS JOIN LATERAL (
+      SELECT ord FROM step
+      WHERE execution = r.execution AND round = r.round AND undo = 'failed' AND marked = 1 OFFSET 0
+    ) f WHERE ${isWritten('r.execution')}
+  ) failed
+  WHERE ${isLookedUp('s.execution', 'failed.execution')} AND s.ord = failed.ord AND NOT ${isMarked('s.execution, s.ord')}
 ), consumed AS (
   UPDATE inbox b SET event = NULL
-  FROM unnest($41::uuid[], $42::text[]) AS u (execution, id)
-  WHERE b.execution = ANY ($41::uuid[]) AND b.execution = u.execution AND b.id = u.id AND ${isWritten('u.execution')}
+  FROM unnest($42::uuid[], $43::text[]) AS u (execution, id)
+  WHERE ${isLookedUp('b.execution', 'u.execution')} AND b.id = u.id AND ${isWritten('u.execution')}
 )
 ${answerSql}`;
 
 const lookSql = `
 SELECT e.id, e.seq, e.inbox_seq AS "inboxSeq", e.claim, b.events
-FROM execution e LEFT JOIN LATERAL (
+FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')} LEFT JOIN LATERAL (
   SELECT json_agg(json_build_object('id', b.id, 'at', b.at, 'event', b.event) ORDER BY b.position) AS events
   FROM inbox b WHERE b.execution = e.id AND b.event IS NOT NULL
-) b ON true
-WHERE e.id = ANY ($1::uuid[])`;
+) b ON true`;
 
 interface Looked {
   readonly id: string;

@@ -3,45 +3,57 @@ import type { StepText } from '../../step-text.ts';
 import { int4Array, textArray, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import { executionId } from '../columns/execution-id.ts';
+import { stepTextColumns, stepTextNames, storedStep } from '../columns/step-text-columns.ts';
 import { encodeText } from '../columns/text-column.ts';
+import type { UndoPosition } from '../undo-positions.ts';
 
-// The name of an inner scope begins with its outer scope and a slash.
+/** Ranks of compensations, see `UndoRank`. */
+const ranks = { first: 1, last: 3 };
+
+/** Exceeds the sort of any row. */
+const maxSort = 2_147_483_647;
+
+// The name of an inner scope begins with its outer scope and a slash. One ordered scan per rank, from the given position on.
 const undoSql = `
-SELECT q.nr::int AS nr, s."row", s.undo
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[]) WITH ORDINALITY
-  AS q (execution, round, undo, scope, node_id, visit, nr)
+SELECT q.nr::int AS nr, ${stepTextColumns('s')}
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[]) WITH ORDINALITY
+  AS q (execution, round, undo, scope, node_id, visit, rank, sort, nr)
 CROSS JOIN LATERAL (
-  SELECT "row", undo FROM step
-  WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1
-    AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
-    AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
-  ORDER BY undo_rank, undo_sort DESC LIMIT 1
+  SELECT of_rank.* FROM generate_series(q.rank, ${ranks.last}) AS k (rank) CROSS JOIN LATERAL (
+    SELECT ${stepTextNames} FROM step
+    WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1 AND undo_rank = k.rank
+      AND undo_sort <= CASE WHEN k.rank = q.rank THEN q.sort ELSE ${maxSort} END
+      AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
+      AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
+    ORDER BY undo_sort DESC LIMIT 1
+  ) of_rank
+  ORDER BY k.rank LIMIT 1
 ) s`;
 
 const effectsSql = `
-SELECT "row", undo FROM step WHERE execution = $1 AND marked = 1 ORDER BY ord LIMIT $2`;
+SELECT ${stepTextColumns('s')} FROM step s WHERE execution = $1 AND marked = 1 ORDER BY ord LIMIT $2`;
 
 // One ordered index scan per round and kind, which stops at the limit.
 const effectsOfKindSql = (kind: string): string => `
-  SELECT "row", undo FROM step
+  SELECT ${stepTextNames} FROM step
   WHERE execution = $1 AND round = r.round AND marked = 1 AND ${kind}
     AND ($7::text IS NULL OR node_id = $7) AND ($8::int IS NULL OR visit = $8)
   ORDER BY undo_rank, undo_sort DESC LIMIT $2`;
 
 const someEffectsSql = `
-SELECT s."row", s.undo FROM generate_series($3::int, $4::int) AS r (round)
+SELECT ${stepTextColumns('s')} FROM generate_series($3::int, $4::int) AS r (round)
 CROSS JOIN unnest($5::text[]) AS u (undo) CROSS JOIN LATERAL (${effectsOfKindSql("undo = u.undo AND (undo <> 'accepted' OR effect IS NOT NULL)")}) s
 UNION ALL
-SELECT s."row", s.undo FROM generate_series($3::int, $4::int) AS r (round)
+SELECT ${stepTextColumns('s')} FROM generate_series($3::int, $4::int) AS r (round)
 CROSS JOIN LATERAL (${effectsOfKindSql('undo IS NULL AND effect IS NOT NULL')}) s
 WHERE $6::bool
 LIMIT $2`;
 
 const standingSql = `
-SELECT q.nr::int AS nr, s."row", s.undo
+SELECT q.nr::int AS nr, ${stepTextColumns('s')}
 FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) WITH ORDINALITY AS q (execution, node_id, visit, round, nr)
 CROSS JOIN LATERAL (
-  SELECT "row", undo FROM step
+  SELECT ${stepTextNames} FROM step
   WHERE execution = q.execution AND node_id = q.node_id AND visit = q.visit AND round < q.round AND marked = 1
     AND effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
   ORDER BY round DESC, ord DESC LIMIT 1
@@ -52,6 +64,8 @@ export interface UndoWanted {
   readonly id: string;
   readonly round: number;
   readonly filter: UndoFilter;
+  /** Rows before this position are not looked at; absent: none. */
+  readonly from: UndoPosition | undefined;
 }
 
 /** A query for the standing effect of a visit in rounds before `round`. */
@@ -76,11 +90,15 @@ async function ask(
   questions: number,
 ): Promise<readonly (StepText | undefined)[]> {
   const found: (StepText | undefined)[] = Array.from({ length: questions });
-  for (const row of await connections.query<FoundRow>('short', { name, text, values })) found[row.nr - 1] = row;
+  for (const row of await connections.query<FoundRow>('short', { name, text, values }))
+    found[row.nr - 1] = storedStep(row);
   return found;
 }
 
-/** Finds the next rows to compensate, for many executions at once: lowest rank, highest sort; see {@link UndoFilter}. */
+/**
+ * Finds the next rows to compensate, for many executions at once: lowest rank, highest sort; see {@link UndoFilter}. What has been
+ * compensated leaves dead index entries before the next row, which a search from a position does not read.
+ */
 export function findUndo(
   connections: Connections,
   wanted: readonly UndoWanted[],
@@ -93,25 +111,29 @@ export function findUndo(
     textArray(filters.map(({ scope }) => encodeText(scope))),
     textArray(filters.map(({ only }) => (only === undefined ? null : encodeText(only.nodeId)))),
     int4Array(filters.map(({ only }) => only?.visit ?? null)),
+    int4Array(wanted.map(({ from }) => from?.rank ?? ranks.first)),
+    int4Array(wanted.map(({ from }) => from?.sort ?? maxSort)),
   ];
   return ask(connections, 'find-undo', undoSql, values, wanted.length);
 }
 
 /** Lists rows with an effect or a compensation, at most `limit`; see {@link Store.listEffects}. */
-export function listEffects(
+export async function listEffects(
   connections: Connections,
   id: string,
   limit: number,
   filter: EffectFilter | undefined,
 ): Promise<StepText[]> {
   if (filter === undefined) {
-    return connections.query<StepText>('short', { name: 'list-effects', text: effectsSql, values: [id, limit] });
+    const all = { name: 'list-effects', text: effectsSql, values: [id, limit] };
+    return (await connections.query<StepText>('short', all)).map((row) => storedStep(row));
   }
   const { rounds, only, undo } = filter;
   const kinds = undo.filter((kind) => kind !== 'none');
   const node = [only === undefined ? null : encodeText(only.nodeId), only?.visit ?? null];
   const values = [id, limit, ...rounds, textArray(kinds), kinds.length < undo.length, ...node];
-  return connections.query<StepText>('short', { name: 'list-some-effects', text: someEffectsSql, values });
+  const some = { name: 'list-some-effects', text: someEffectsSql, values };
+  return (await connections.query<StepText>('short', some)).map((row) => storedStep(row));
 }
 
 /** Finds the latest standing effects of visits in earlier rounds, for many executions at once. */

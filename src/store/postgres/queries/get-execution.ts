@@ -4,15 +4,15 @@ import type { Connections } from '../connection/connections.ts';
 import type { Statement } from '../connection/session.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { decodeText } from '../columns/text-column.ts';
+import { isLookedUp } from './looked-up.ts';
 import { decodeRecord, recordColumns } from './record-columns.ts';
 
 // LATERAL looks the pinned definition up row by row, so that even a plan made while the tables were empty reads no other rows.
 const sql = (columns: string): string => `
 SELECT ${recordColumns}, e.traceparent, e.seq, e.inbox_seq AS "inboxSeq", e.state${columns}
-FROM execution e CROSS JOIN LATERAL (
+FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')} CROSS JOIN LATERAL (
   SELECT name, version, hash FROM definition_body WHERE no = e.body OFFSET 0
-) d
-WHERE e.id = ANY ($1::uuid[])`;
+) d`;
 
 const detailStatement = { name: 'get-execution', text: sql(', e.payload') };
 const progressStatement = { name: 'get-progress', text: sql('') };

@@ -11,11 +11,13 @@ import { contended } from '../gathered.ts';
 import { int8 } from '../columns/history-columns.ts';
 import { decodeText, encodeText } from '../columns/text-column.ts';
 import { auditStatement } from './audit.ts';
+import { isLookedUp } from './looked-up.ts';
 
-const lockSql =
-  'SELECT id, state, claim FROM execution WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED';
+const lockSql = `
+SELECT e.id, e.state, e.claim FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}
+ORDER BY i.id FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
-const thereSql = 'SELECT id FROM execution WHERE id = ANY ($1::uuid[])';
+const thereSql = `SELECT e.id FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}`;
 
 const seenSql = `
 SELECT q.execution, s.id, s.nonce, s.body_hash AS "bodyHash", s.pending
@@ -26,18 +28,15 @@ CROSS JOIN LATERAL (
 ) s
 ORDER BY s.position`;
 
-// The ids appear twice so that a plan reads no other rows, whichever side of the join it begins with.
 const appendSql = `
-WITH input AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::bigint[])
-    AS i (execution, id, at, nonce, body_hash, pending, event, due)
-), bumped AS (
+WITH bumped AS (
   UPDATE execution e SET inbox_seq = e.inbox_seq + 1, due_at = CASE WHEN e.due_at > i.due THEN i.due ELSE e.due_at END
-  FROM input i WHERE e.id = ANY ($1::uuid[]) AND e.id = i.execution RETURNING e.id, e.inbox_seq
+  FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::bigint[])
+    AS i (execution, id, at, nonce, body_hash, pending, event, due)
+  WHERE ${isLookedUp('e.id', 'i.execution')} RETURNING i.*, e.inbox_seq
 )
 INSERT INTO inbox (execution, position, id, at, nonce, body_hash, pending, event)
-SELECT i.execution, b.inbox_seq, i.id, i.at, i.nonce, i.body_hash, i.pending, i.event
-FROM bumped b JOIN input i ON i.execution = b.id`;
+SELECT execution, inbox_seq, id, at, nonce, body_hash, pending, event FROM bumped`;
 
 /** An offer, encoded for the statements. */
 export interface OfferValues {

@@ -12,9 +12,10 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
 ON CONFLICT (hash, name, version) DO NOTHING`;
 
 const selectSql = `
-SELECT d.no, d.hash, d.name, d.version FROM definition_body d
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS i (hash, name, version)
-  ON d.hash = i.hash AND d.name = i.name AND d.version = i.version`;
+SELECT d.* FROM unnest($1::text[], $2::text[], $3::text[]) AS i (hash, name, version) CROSS JOIN LATERAL (
+  SELECT no, hash, name, version FROM definition_body
+  WHERE hash = i.hash AND name = i.name AND version = i.version OFFSET 0
+) d`;
 
 /** Maximum number of cached definition numbers. */
 const maxRemembered = 5000;

@@ -37,7 +37,7 @@ const sources: Readonly<Record<CopiedKind, Source>> = {
     key: [['id', 'uuid', lowestId]],
     large: ['state', 'payload'],
   },
-  step: { from: 'step', key: byOrd, large: ['"row"', 'shown', 'output'] },
+  step: { from: 'step', key: byOrd, large: ['"row"', 'shown', 'call', 'output'] },
   call: { from: 'call', key: byOrd, large: ['"row"'] },
   event: { from: 'inbox', key: [ofExecution, ['id', 'text', '']], large: ['event'] },
   startKey: {

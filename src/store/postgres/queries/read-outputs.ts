@@ -4,6 +4,7 @@ import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-ar
 import type { Connections } from '../connection/connections.ts';
 import type { Statement } from '../connection/session.ts';
 import { executionId } from '../columns/execution-id.ts';
+import { stepTextColumns, stepTextNames, storedStep } from '../columns/step-text-columns.ts';
 import { encodeText } from '../columns/text-column.ts';
 
 /** The queries of one execution. */
@@ -15,9 +16,8 @@ export interface OutputsWanted {
   readonly maxBytes?: number | undefined;
 }
 
-interface Row extends Pick<StepText, 'undo' | 'output'> {
+interface Row extends Omit<StepText, 'row'> {
   readonly who: number;
-  readonly ord: number;
   /** Null: the outputs of this execution exceed `maxBytes`. */
   readonly row: string | null;
 }
@@ -25,32 +25,34 @@ interface Row extends Pick<StepText, 'undo' | 'output'> {
 /** Exceeds every ord. */
 const end = 2_147_483_647;
 
+const names = `${stepTextNames}, output`;
+
 const sql = `
 WITH RECURSIVE asked AS (
   SELECT q.* FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::int[]) AS q (who, execution, round, node_id, before)
 ), answers AS (
-  SELECT a.*, s.* FROM asked a CROSS JOIN LATERAL (
-    SELECT ord, visit, "row", undo, output FROM step
+  SELECT a.who, a.execution, a.round AS asked_round, a.node_id AS asked_node, a.before, s.* FROM asked a CROSS JOIN LATERAL (
+    SELECT ${names} FROM step
     WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.before
     ORDER BY ord DESC LIMIT 1
   ) s
   UNION ALL
-  SELECT a.who, a.execution, a.round, a.node_id, a.before, s.* FROM answers a CROSS JOIN LATERAL (
-    SELECT ord, visit, "row", undo, output FROM step
-    WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.ord
+  SELECT a.who, a.execution, a.asked_round, a.asked_node, a.before, s.* FROM answers a CROSS JOIN LATERAL (
+    SELECT ${names} FROM step
+    WHERE execution = a.execution AND round = a.asked_round AND node_id = a.asked_node AND readable = 1 AND ord < a.ord
     ORDER BY ord DESC LIMIT 1
   ) s WHERE s.visit = a.visit
 ), found AS (
-SELECT who, ord, "row", undo, output FROM answers
+SELECT who, ${names} FROM answers
 UNION ALL
-SELECT a.who, s.ord, s."row", s.undo, s.output FROM (
+SELECT a.who, s.* FROM (
   SELECT DISTINCT who, execution, round, node_id, before, visit FROM answers
 ) a CROSS JOIN LATERAL (
-  SELECT ord, "row", undo, output FROM step
+  SELECT ${names} FROM step
   WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND visit = a.visit AND readable = 2
     AND ord < a.before OFFSET 0
 ) s)
-SELECT who, ord, undo, CASE WHEN fits THEN "row" END AS "row", CASE WHEN fits THEN output END AS output FROM (
+SELECT who, ${stepTextColumns('bounded').replace('bounded."row"', 'CASE WHEN fits THEN "row" END AS "row"')}, CASE WHEN fits THEN output END AS output FROM (
   SELECT *, sum(octet_length("row") + coalesce(octet_length(output), 0)) OVER (PARTITION BY who) <= ($6::bigint[])[who + 1] AS fits
   FROM found
 ) bounded`;
@@ -84,11 +86,11 @@ export async function readOutputs(
 ): Promise<readonly (readonly StepText[] | undefined)[]> {
   const rows = await connections.query<Row>('short', outputsStatement(wanted));
   // Two queries may return the same row.
-  const found = wanted.map(() => new Map<number, StepText & { readonly ord: number }>());
+  const found = wanted.map(() => new Map<number, StepText>());
   const tooLarge = new Set<number>();
-  for (const { who, ord, row, undo, output } of rows) {
+  for (const { who, row, ...columns } of rows) {
     if (row === null) tooLarge.add(who);
-    else found[who]?.set(ord, { ord, row, undo, output: output ?? null });
+    else found[who]?.set(columns.ord, storedStep({ ...columns, row }));
   }
   return found.map((byOrd, who) => (tooLarge.has(who) ? undefined : [...byOrd.values()].sort((a, b) => a.ord - b.ord)));
 }

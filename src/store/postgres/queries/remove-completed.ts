@@ -1,6 +1,7 @@
 import { int4Array, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { Session } from '../connection/session.ts';
+import { isLookedUp } from './looked-up.ts';
 
 const removeSql = `
 WITH old AS MATERIALIZED (
@@ -10,15 +11,15 @@ WITH old AS MATERIALIZED (
   ORDER BY completed_at LIMIT $2
   FOR UPDATE SKIP LOCKED
 ), gone AS (
-  DELETE FROM execution e USING old WHERE e.id = old.id RETURNING e.id, e.body
+  DELETE FROM execution e USING old WHERE ${isLookedUp('e.id', 'old.id')} RETURNING e.id, e.body
 ), garbage AS (
   INSERT INTO garbage (execution) SELECT id FROM gone ON CONFLICT DO NOTHING
 ), events AS (
-  DELETE FROM inbox b USING old WHERE b.execution = old.id
+  DELETE FROM inbox b USING old WHERE ${isLookedUp('b.execution', 'old.id')}
 ), labels AS (
-  DELETE FROM label l USING old WHERE l.execution = old.id
+  DELETE FROM label l USING old WHERE ${isLookedUp('l.execution', 'old.id')}
 ), keys AS (
-  UPDATE start_key k SET orphan = true FROM old WHERE k.execution_id = old.id
+  UPDATE start_key k SET orphan = true FROM old WHERE ${isLookedUp('k.execution_id', 'old.id')}
 )
 SELECT id, body FROM gone`;
 
@@ -38,7 +39,7 @@ const sliceSql = (table: 'step' | 'call'): string => `
 WITH slice AS MATERIALIZED (
   SELECT execution, ord FROM ${table} WHERE execution = ANY ($1::uuid[]) LIMIT $2
 )
-DELETE FROM ${table} t USING slice WHERE t.execution = slice.execution AND t.ord = slice.ord RETURNING 1`;
+DELETE FROM ${table} t USING slice WHERE ${isLookedUp('t.execution', 'slice.execution')} AND t.ord = slice.ord RETURNING 1`;
 
 const sweptSql = 'DELETE FROM garbage WHERE execution = ANY ($1::uuid[])';
 

@@ -17,6 +17,7 @@ import {
 } from '../columns/history-columns.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { encodeJsonText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
+import { isLookedUp, isOneOf } from './looked-up.ts';
 import type { PinnedBodies } from './pinned-bodies.ts';
 
 /** A new execution, encoded for the statement. */
@@ -37,7 +38,7 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
   return {
     source: x,
     state: encode(x.state),
-    history: historyValues(x.steps, [], [], show),
+    history: historyValues(x.id, x.steps, [], [], show),
     standing: standingOf(x),
   };
 }
@@ -52,9 +53,6 @@ const bodiesParameter = 27;
 const recordsParameter = 28;
 const firstStepParameter = 29;
 const firstLabelParameter = firstStepParameter + stepParameters;
-
-/** Postgres evaluates this with a hash table; a join would compare all pairs. */
-const isOneOf = (value: string, set: string): string => `(${value} IN (${set})) IS TRUE`;
 
 const sql = `
 WITH input AS MATERIALIZED (
@@ -109,7 +107,7 @@ CROSS JOIN LATERAL (
   SELECT execution_id, fingerprint FROM start_key WHERE caller = i.caller AND key = i.key OFFSET 0
 ) k`;
 
-const idSql = 'SELECT id FROM execution WHERE id = ANY ($1::uuid[])';
+const idSql = `SELECT e.id FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}`;
 
 interface Answer {
   readonly id: string;

@@ -5,14 +5,13 @@ import { textArray, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { Statement } from '../connection/session.ts';
 import { decodeText, encodeText } from '../columns/text-column.ts';
+import { isLookedUp } from './looked-up.ts';
 
-// Even a plan made while the tables are empty must begin with the ids. So the ids appear twice, the pinned definition comes
-// from subqueries instead of a join, and the condition on due_at does not match the index of due executions.
+// Even a plan made while the tables are empty must begin with the ids. So the pinned definition is looked up row by row, and the
+// condition on due_at does not match the index of due executions.
 // set_config lasts until the end of the transaction, which is this statement.
-const pinned = (column: string): string =>
-  `(SELECT d.${column} FROM definition_body d WHERE d.no = e.body) AS ${column}`;
-
 const sql = `
+WITH taken AS (
 UPDATE execution e SET
   seq = CASE WHEN e.claim = i.claim THEN e.seq ELSE e.seq + 1 END,
   claims = CASE WHEN e.claim = i.claim OR (e.claims > 0 AND regexp_replace(e.claim, '/[^/]*$', '') = ANY ($4::text[]))
@@ -20,19 +19,23 @@ UPDATE execution e SET
   claim = i.claim,
   due_at = least(e.due_at, $3)
 FROM unnest($1::uuid[], $2::text[]) AS i (id, claim)
-WHERE e.id = ANY ($1::uuid[]) AND e.id = i.id AND coalesce(e.due_at, -1) <> -1 AND (e.claims < $5 OR e.claim = i.claim)
-RETURNING e.id, e.slot, ${['name', 'version', 'hash'].map((column) => pinned(column)).join(', ')},
+WHERE ${isLookedUp('e.id', 'i.id')} AND coalesce(e.due_at, -1) <> -1 AND (e.claims < $5 OR e.claim = i.claim)
+RETURNING e.id, e.slot, e.body,
   CASE WHEN e.claims <= $6 AND octet_length(e.payload) <= $7 THEN e.payload ELSE '' END AS payload,
   CASE WHEN e.claims <= $6 AND octet_length(e.payload) > $7 THEN octet_length(e.payload) END AS "payloadBytes", e.labels,
   e.traceparent, e.created_at AS "createdAt", e.seq, e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state,
-  set_config('synchronous_commit', 'off', true) AS "isQuiet"`;
+  set_config('synchronous_commit', 'off', true) AS "isQuiet"
+)
+SELECT taken.*, d.* FROM taken CROSS JOIN LATERAL (
+  SELECT name, version, hash FROM definition_body WHERE no = taken.body OFFSET 0
+) d`;
 
 const inboxSql = `
-SELECT execution, position, id, at, event FROM inbox
-WHERE execution = ANY ($1::uuid[]) AND event IS NOT NULL
-ORDER BY execution, position`;
+SELECT i.execution, b.position, b.id, b.at, b.event FROM unnest($1::uuid[]) AS i (execution) CROSS JOIN LATERAL (
+  SELECT position, id, at, event FROM inbox WHERE execution = i.execution AND event IS NOT NULL ORDER BY position OFFSET 0
+) b`;
 
-type Row = Omit<LoadedValues, 'inbox'> & { readonly isQuiet?: string };
+type Row = Omit<LoadedValues, 'inbox'> & { readonly body?: number; readonly isQuiet?: string };
 
 interface EventRow extends InboxValues {
   readonly execution: string;
@@ -84,7 +87,7 @@ export async function takeOver(
   const rows = await connections.query<Row>('short', takeOverStatement(claims, now, live, bounds));
   const withEvents = rows.filter((row) => row.inboxSeq > 0 && row.claims <= wholeUpTo);
   const events = await readEvents(connections, withEvents);
-  return rows.map(({ isQuiet: _setting, ...row }) =>
+  return rows.map(({ body: _body, isQuiet: _setting, ...row }) =>
     loadedExecution({
       ...row,
       name: decodeText(row.name),

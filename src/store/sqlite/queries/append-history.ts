@@ -8,9 +8,9 @@ import type { CallValues, StepValues } from '../../stored-rows.ts';
 import type { Session } from '../session.ts';
 
 const insertStepSql = `
-INSERT INTO step (execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, row,
-  shown, output)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+INSERT INTO step (execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort,
+  call_id, row, shown, call, output)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const insertCallSql = 'INSERT INTO call (execution, ord, row) VALUES (?, ?, ?)';
 

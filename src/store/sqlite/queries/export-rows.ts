@@ -42,7 +42,7 @@ WHERE e.no > ? ORDER BY e.no`,
   step: {
     sql: `
 SELECT s.no, e.id, s.ord, s.round, s.node_id, s.visit, s.scope, s.readable, s.marked, s.effect, s.undo, s.undo_rank,
-  s.undo_sort, s.row, s.shown, s.output
+  s.undo_sort, s.call_id, s.row, s.shown, s.call, s.output
 FROM step s JOIN execution e ON e.no = s.execution
 WHERE s.no > ? ORDER BY s.no`,
     start: [0],

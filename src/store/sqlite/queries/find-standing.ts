@@ -2,9 +2,10 @@
 import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
+import { stepTextColumns } from './step-text-columns.ts';
 
 const sql = `
-SELECT s.row, s.undo FROM execution e JOIN step s ON s.execution = e.no
+SELECT ${stepTextColumns} FROM execution e JOIN step s ON s.execution = e.no
 WHERE e.id = ? AND s.node_id = ? AND s.visit = ? AND s.round < ?
   AND s.effect IS NOT NULL AND (s.undo IS NULL OR s.undo IN ('pending', 'failed', 'reopened', 'accepted'))
 ORDER BY s.round DESC, s.ord DESC LIMIT 1`;

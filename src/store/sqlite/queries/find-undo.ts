@@ -7,9 +7,10 @@
 import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
+import { stepTextColumns } from './step-text-columns.ts';
 
 const from = (undo: 'pending' | 'reopened'): string => `
-SELECT s.row, s.undo FROM execution e JOIN step s ON s.execution = e.no
+SELECT ${stepTextColumns} FROM execution e JOIN step s ON s.execution = e.no
 WHERE e.id = ? AND s.round = ? AND s.undo = '${undo}'`;
 
 const order = 'ORDER BY s.undo_rank, s.undo_sort DESC LIMIT 1';

@@ -8,9 +8,10 @@ import type { EffectFilter } from '../../../ports/store.ts';
 import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
+import { stepTextColumns } from './step-text-columns.ts';
 
 const sql = `
-SELECT s.row, s.undo FROM execution e JOIN step s ON s.execution = e.no
+SELECT ${stepTextColumns} FROM execution e JOIN step s ON s.execution = e.no
 WHERE e.id = ? AND s.marked = 1
 ORDER BY s.ord LIMIT ?`;
 
@@ -18,7 +19,7 @@ ORDER BY s.ord LIMIT ?`;
 const standing = "s.effect IS NOT NULL AND (s.undo IS NULL OR s.undo IN ('pending', 'failed', 'reopened', 'accepted'))";
 
 const kindSql = (condition: string): string => `
-SELECT s.row, s.undo FROM step s
+SELECT ${stepTextColumns} FROM step s
 WHERE s.execution = (SELECT no FROM execution WHERE id = ?) AND s.round = ? AND s.marked = 1 AND ${condition}
   AND (? IS NULL OR s.node_id = ?) AND (? IS NULL OR s.visit = ?)
 ORDER BY s.undo_rank, s.undo_sort DESC LIMIT ?`;

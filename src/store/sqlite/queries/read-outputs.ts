@@ -8,6 +8,7 @@
 import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
+import { stepTextColumns } from './step-text-columns.ts';
 
 const noSql = 'SELECT no FROM execution WHERE id = ?';
 
@@ -21,7 +22,7 @@ SELECT no, ord, visit, octet_length(row) + coalesce(octet_length(output), 0) AS 
 WHERE execution = ? AND round = ? AND node_id = ? AND visit = ? AND readable = 2 AND ord < ?
 ORDER BY ord`;
 
-const rowSql = 'SELECT row, undo, output FROM step WHERE no = ?';
+const rowSql = `SELECT ${stepTextColumns}, s.output FROM step s WHERE no = ?`;
 
 interface Row {
   readonly no: number;

@@ -1,0 +1,33 @@
+import type { CompensateWhen } from '../plan.ts';
+import type { RenderLimits } from '../template/run.ts';
+import type { TemplatePath } from '../template/template.ts';
+import type { Path, Problems } from './problems.ts';
+
+/** What the compilation of any part needs, and the collections that it adds to. */
+export interface Compiling {
+  readonly nodeIds: ReadonlySet<string>;
+  readonly limits: RenderLimits;
+  /** Maximum `timeoutMillis` of a call. */
+  readonly maxTimeoutMillis: number;
+  readonly problems: Problems;
+  readonly reads: Read[];
+}
+
+/** When a template or condition is evaluated, relative to the visit of its node. */
+export type Moment =
+  /** During the visit: the node's request, wake-up time or failure reason. */
+  | { readonly kind: 'during'; readonly nodeId: string }
+  /** A condition. Reads of missing outputs cause no warning, since a condition may test which path the run took. */
+  | { readonly kind: 'condition'; readonly nodeId: string }
+  /** After the visit: the node's compensation. */
+  | { readonly kind: 'compensation'; readonly nodeId: string; readonly compensateWhen: CompensateWhen }
+  | { readonly kind: 'onSuccess' }
+  /** A failure hook. Reads cause no warning, since it is obvious that nodes may not have run. */
+  | { readonly kind: 'onFailure' };
+
+/** A path that the definition reads, with its place and moment. */
+export interface Read {
+  readonly place: Path;
+  readonly moment: Moment;
+  readonly path: TemplatePath;
+}
