@@ -111,7 +111,8 @@ class LogicExpression implements Expression {
     this.#reads = paths;
     this.#items = compiler.items;
     this.#scope = compiler.scope;
-    this.#weight = operatorsOf(logic);
+    const operators = operatorsOf(logic);
+    this.#weight = operators.length;
     this.#budget = new Budget(options.maxSteps ?? defaultMaxSteps);
     const methods = methodsFor(this.#budget);
     methods['read'] = this.#method((args, data) => this.#read(this.#reads[args[0] as number], data));
@@ -122,7 +123,7 @@ class LogicExpression implements Expression {
     methods['missing'] = this.#missing((args) => (Array.isArray(args[0]) ? (args[0] as unknown[]) : args), 1);
     methods['missing_some'] = this.#missing((args) => (Array.isArray(args[1]) ? (args[1] as unknown[]) : [args[1]]));
     // A separate engine per expression: engines cache prepared logic, and stop preparing after many cache misses.
-    this.#engine = new LogicEngine(methods, { disableInline: true });
+    this.#engine = new LogicEngine(picked(methods, operators), { disableInline: true });
     this.#engine.truthy = truthy;
   }
 
@@ -229,12 +230,22 @@ class LogicExpression implements Expression {
   }
 }
 
-/** The number of operators in a prepared condition. */
-function operatorsOf(logic: Json): number {
-  if (typeof logic !== 'object' || logic === null) return 0;
-  let count = Array.isArray(logic) ? 0 : 1;
-  for (const part of Object.values(logic) as Json[]) count += operatorsOf(part);
-  return count;
+/**
+ * The methods that an expression uses; all of them would take twice the memory of the rest. A function of its own, since a closure
+ * in the constructor would keep them all.
+ */
+function picked(methods: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> {
+  // The engine's optimizer looks at `if` where it meets `?:`.
+  const used: Record<string, unknown> = { if: methods['if'] };
+  for (const name of names) used[name] = methods[name];
+  return used;
+}
+
+/** The operators of a prepared condition, with repetitions. */
+function operatorsOf(logic: Json): readonly string[] {
+  if (typeof logic !== 'object' || logic === null) return [];
+  const within = (Object.values(logic) as Json[]).flatMap((part) => operatorsOf(part));
+  return Array.isArray(logic) ? within : [...Object.keys(logic), ...within];
 }
 
 /** The data object that the engine passes around outside of iterations. */

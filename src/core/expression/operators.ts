@@ -24,7 +24,7 @@ export const expressionOperators: readonly string[] = [
 ].flatMap((names) => names.split(' '));
 
 /** Engine methods used unchanged, since they only select a value. */
-const asTheyAre = ['if', '?:', 'or', 'and', '??'];
+const asTheyAre = ['if', 'or', 'and', '??'];
 
 /**
  * Creates the engine methods for one expression; all of them charge their work to `budget`.
@@ -41,6 +41,7 @@ export function methodsFor(budget: Budget): Record<string, unknown> {
     comparing((a, b) => ordered(a, b, budget, fits));
   return {
     ...Object.fromEntries(asTheyAre.map((name) => [name, engineMethods[name]])),
+    '?:': engineMethods['if'],
     coalesce: engineMethods['??'],
     '!': eager(([value]) => !truthy(value)),
     '!!': eager(([value]) => truthy(value)),
