@@ -49,6 +49,8 @@ export interface Expression {
   /** The condition as written. */
   readonly source: Json;
   readonly reads: ExpressionReads;
+  /** The least state format whose processes evaluate it alike; see `State.format`. */
+  readonly format: number;
   /**
    * Evaluates the condition. `callbackBody` is the value of `callback.body` in conditions on callbacks. `meter` is
    * charged for the work, also if the evaluation fails. The verdict depends only on the data.
@@ -58,8 +60,19 @@ export interface Expression {
    * The value of the expression; a missing one is null. Its size as JSON is charged, so that it can be written in time and
    * space bounded as the evaluation is. Otherwise as {@link evaluate}.
    */
-  compute(context: RenderContext, extra?: { readonly meter?: Meter }): Computed;
+  compute(context: RenderContext, extra?: ComputeExtra): Computed;
 }
+
+/** Conditions of a computation. */
+export interface ComputeExtra {
+  readonly meter?: Meter;
+  /** Whether `round` is replaced by a constant, as in two requests that are compared. */
+  readonly stable?: boolean;
+  /** Steps that it may take, if that is less than its own limit. */
+  readonly maxSteps?: number;
+}
+
+type Extra = ComputeExtra & { readonly callbackBody?: Json };
 
 const defaultMaxSteps = 100_000;
 /** Number of keys of an item path followed per step. */
@@ -86,6 +99,7 @@ export function compileExpression(
 class LogicExpression implements Expression {
   readonly source: Json;
   readonly reads: ExpressionReads;
+  readonly format: number;
   readonly #logic: Json;
   readonly #engine: LogicEngine;
   readonly #budget: Budget;
@@ -97,6 +111,8 @@ class LogicExpression implements Expression {
   readonly #weight: number;
   /** The data of the present evaluation, for what iterations read from outside. */
   #data: Data | undefined;
+  /** Masks what the present computation reads. */
+  #mask: RenderContext['maskJson'];
 
   constructor(source: Json, logic: Json, compiler: ExpressionCompiler, options: ExpressionOptions) {
     const { paths } = compiler;
@@ -107,6 +123,7 @@ class LogicExpression implements Expression {
       anyNode: compiler.dynamic || paths.some((path) => path.anyNode),
       usesOrder: compiler.dynamic || paths.some((path) => path.usesOrder),
     };
+    this.format = compiler.format;
     this.#logic = logic;
     this.#reads = paths;
     this.#items = compiler.items;
@@ -132,27 +149,32 @@ class LogicExpression implements Expression {
     return result.ok ? { ok: true, truthy: result.value } : result;
   }
 
-  compute(context: RenderContext, extra?: { readonly meter?: Meter }): Computed {
-    return this.#run(context, extra, (value) => {
-      chargeDocument(value, this.#budget);
-      return (value ?? null) as Json;
-    });
+  compute(context: RenderContext, extra?: ComputeExtra): Computed {
+    this.#mask = context.maskJson;
+    try {
+      return this.#run(context, extra, (value) => {
+        chargeDocument(value, this.#budget);
+        return (value ?? null) as Json;
+      });
+    } finally {
+      this.#mask = undefined;
+    }
   }
 
   #run<T>(
     context: RenderContext,
-    extra: { readonly callbackBody?: Json; readonly meter?: Meter } | undefined,
+    extra: Extra | undefined,
     use: (value: unknown) => T,
   ): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string } {
     const source: PathSource = {
       context,
-      stable: false,
+      stable: extra?.stable === true,
       callbackBody: extra?.callbackBody,
       secret: () => undefined,
       spend: this.#spend,
     };
     const budget = this.#budget;
-    budget.reset();
+    budget.reset(extra?.maxSteps);
     this.#data = new Data(source);
     try {
       budget.spend(this.#weight);
@@ -226,7 +248,11 @@ class LogicExpression implements Expression {
   }
 
   #read(path: Path | undefined, data: unknown): Json | undefined {
-    return data instanceof Data ? path?.read(data.source) : undefined;
+    if (!(data instanceof Data)) return undefined;
+    const value = path?.read(data.source);
+    if (value === undefined || this.#mask === undefined) return value;
+    chargeDocument(value, this.#budget);
+    return this.#mask(value);
   }
 }
 

@@ -32,6 +32,14 @@ const spreading: ReadonlySet<string> = new Set([
 /** Operators whose second argument is evaluated for each item of the first, which is the data then. */
 const iterations: ReadonlySet<string> = new Set('map filter all none some reduce sort_by group_by'.split(' '));
 
+/** The operators of the first state format; whatever uses others is left to processes that know them. */
+const firstOperators: ReadonlySet<string> = new Set(
+  [
+    'var missing missing_some if ?: == === != !== ! !! or and ?? > >= < <= max min + - * / %',
+    'map filter reduce all none some merge in cat substr length date',
+  ].flatMap((names) => names.split(' ')),
+);
+
 /** Within an iteration, a path that begins with this is read from outside of all iterations. */
 export const outside = '$.';
 
@@ -44,6 +52,8 @@ export interface ReadableScope {
   readonly allow: {
     /** Whether `callback.body` is allowed: in conditions on callbacks. */
     readonly callback: boolean;
+    /** Whether `failure.*` is allowed: in values of failure hooks. */
+    readonly failure?: boolean;
   };
 }
 
@@ -56,12 +66,15 @@ export class ExpressionCompiler {
   readonly scope: PathScope;
   /** Numbers that a double cannot hold; prepared conditions refer to them by index. */
   readonly numbers: Json[] = [];
+  /** The least state format whose processes evaluate it alike; see `State.format`. */
+  format = 1;
   /** Whether a path is computed during evaluation. */
   dynamic = false;
 
   constructor(options: ReadableScope) {
     const allowed = new Set(roots);
     if (options.allow.callback) allowed.add('callback');
+    if (options.allow.failure === true) allowed.add('failure');
     this.scope = { nodeIds: options.nodeIds, roots: allowed, wholeNodes: true };
   }
 
@@ -86,6 +99,7 @@ export class ExpressionCompiler {
       this.errors.push(`The operator "${operator}" is not known; ${hint}`);
       return null;
     }
+    if (!firstOperators.has(operator)) this.format = 2;
     return this.#operation(operator, logic[operator] as Json, atRoot, depth + 1);
   }
 
@@ -133,7 +147,10 @@ export class ExpressionCompiler {
       return { lookup: [this.prepare(key, atRoot, depth), ...rest] };
     }
     const text = key === undefined || key === null ? '' : String(key);
-    if (!atRoot && text.startsWith(outside)) return { outer: [this.#path(text.slice(outside.length)), ...rest] };
+    if (!atRoot && text.startsWith(outside)) {
+      this.format = 2;
+      return { outer: [this.#path(text.slice(outside.length)), ...rest] };
+    }
     if (!atRoot) return { item: [this.items.push(this.#keysOfItem(text)) - 1, ...rest] };
     return { read: [this.#path(text), ...rest] };
   }
