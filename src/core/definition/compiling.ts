@@ -1,6 +1,6 @@
 import type { CompensateWhen } from '../plan.ts';
 import type { RenderLimits } from '../template/run.ts';
-import type { TemplatePath } from '../template/template.ts';
+import type { TemplatePath } from '../template/path.ts';
 import type { Path, Problems } from './problems.ts';
 
 /** What the compilation of any part needs, and the collections that it adds to. */

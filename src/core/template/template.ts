@@ -3,7 +3,7 @@ import { compileExpression, type Expression } from '../expression/expression.ts'
 import { isRawNumber, type Json } from '../value/json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
 import { keysOfPath } from './path-keys.ts';
-import { type Path, type PathReader, type PathRoot, type PathScope, resolvePath, walk } from './path.ts';
+import { type PathReader, type PathRoot, type PathScope, resolvePath, type TemplatePath, walk } from './path.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
 import { utf8Length } from '../value/utf8.ts';
 import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run } from './run.ts';
@@ -21,12 +21,6 @@ export interface TemplateOptions {
   };
   /** Default limits of its renderings. */
   readonly limits?: RenderLimits;
-}
-
-/** A path that a template or a condition reads. */
-export interface TemplatePath extends Omit<Path, 'read' | 'root'> {
-  /** `item` for a name within a section that can only refer to an item. */
-  readonly root: PathRoot | 'item';
 }
 
 /**
