@@ -172,7 +172,7 @@ export class ProcessStarter {
         concealed: () => undefined,
       },
       callbacks: { keyFor: (used) => used ?? 'k', issue: issueCallback },
-      masker: { text: (text) => text, headers: (headers) => headers },
+      masker: { text: (text) => text, json: (value) => value, headers: (headers) => headers },
       plans,
       runs: works,
       version: '1.0.0',

@@ -181,6 +181,8 @@ export interface RequiredPath {
 export interface Plan {
   /** Approximate size in memory, in bytes. */
   readonly weight: number;
+  /** The state format of its executions: the least one whose processes run it alike. */
+  readonly format: number;
   /** Content hash of the definition as stored. */
   readonly hash: string;
   readonly name: string;
