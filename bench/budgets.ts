@@ -24,6 +24,14 @@ function column(value: number | undefined, fractionDigits: number, width: number
   return (value === undefined ? '' : format.format(value)).padStart(width);
 }
 
+/** A budget this far above its figure hides the next regression. */
+const loose = 0.95;
+
+function remark(figure: number, budget: Budget): string {
+  if (overrun(figure, budget) !== undefined) return ' (exceeded)';
+  return figure < budget.limit * loose ? ' (lower the budget)' : '';
+}
+
 function printWork({ records, statements }: BackendWork, chains: number): void {
   console.log('\nWAL per chain: records, bytes');
   for (const { kind, count, bytes } of records) {
@@ -45,8 +53,7 @@ function print<Figure extends string>(
   for (const name of Object.keys(budgets) as Figure[]) {
     const [figure, budget] = [figures[name], budgets[name]];
     const numbers = [figure, budget.limit, budget.target].map((value) => column(value, 2, 12));
-    const isOver = overrun(figure, budget) !== undefined;
-    console.log(`${numbers.join('')}  ${budget.does} … ${budget.unit}${isOver ? ' (exceeded)' : ''}`);
+    console.log(`${numbers.join('')}  ${budget.does} … ${budget.unit}${remark(figure, budget)}`);
   }
   const shown = places.slice(0, Number(values.places));
   if (shown.length > 0) console.log('\nBytes of heap per chain, by function');
