@@ -135,7 +135,7 @@ export class Trama {
     if (config.maintenance.enabled) this.#maintain(built.choice.queue, built);
     this.#health.isReady = true;
     telemetry.log('info', 'ready', readyFields(config, this.url, startedAt));
-    if (config.metrics.enabled) await telemetry.watchProcess();
+    if (config.metrics.enabled) telemetry.watchProcess();
   }
 
   #build(): Promise<BuiltServer> {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Gauge, Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import { watchEventLoopLag } from './event-loop-lag.ts';
+import { EventLoopLag } from './event-loop-lag.ts';
 
 async function readings(registry: Registry): Promise<Readonly<Record<string, number>>> {
   const text = await registry.metrics();
@@ -13,7 +13,7 @@ async function readings(registry: Registry): Promise<Readonly<Record<string, num
 it('tells how late timers fired since it was read before, and nothing of its own interval', async () => {
   const registry = new Registry();
   const late: number[] = [];
-  watchEventLoopLag(registry, Gauge, (millis) => late.push(millis));
+  new EventLoopLag((millis) => late.push(millis)).replaceIn(registry, Gauge);
   expect(await readings(registry)).toEqual({ min: 0, max: 0, mean: 0, stddev: 0, p50: 0, p90: 0, p99: 0 });
 
   const until = performance.now() + 1_000;

@@ -21,45 +21,50 @@ const readings = {
 } as const;
 
 /**
- * Measures how late timers fire, as `nodejs_eventloop_lag_*_seconds`: replaces prom-client's series of these names in
- * the registry. prom-client uses `perf_hooks.monitorEventLoopDelay`, which wakes an idle process a hundred times a
- * second and whose values include the length of its interval.
+ * Measures how late timers fire. `looked` receives the lateness of every measurement. The timer keeps no process alive.
  *
- * Each series covers the time since its last read; the series of the percentiles is read last. `looked` receives the
- * lateness of every measurement. The timer keeps no process alive.
+ * prom-client's own measurement uses `perf_hooks.monitorEventLoopDelay`, which wakes an idle process a hundred times a
+ * second and whose values include the length of its interval.
  */
-export function watchEventLoopLag(
-  registry: Registry,
-  GaugeOf: typeof Gauge,
-  looked: (lateMillis: number) => void = () => undefined,
-): void {
-  const seen = createHistogram();
-  let expected = performance.now() + lookMillis;
-  setInterval(() => {
-    const now = performance.now();
-    // A histogram accepts whole numbers from 1 on.
-    seen.record(Math.max(1, Math.round((now - expected) * nanosPerMilli)));
-    looked(now - expected);
-    expected = now + lookMillis;
-  }, lookMillis).unref();
+export class EventLoopLag {
+  readonly #seen = createHistogram();
 
-  const value = (reading: keyof typeof readings): number => {
+  constructor(looked: (lateMillis: number) => void = () => undefined) {
+    let expected = performance.now() + lookMillis;
+    setInterval(() => {
+      const now = performance.now();
+      // A histogram accepts whole numbers from 1 on.
+      this.#seen.record(Math.max(1, Math.round((now - expected) * nanosPerMilli)));
+      looked(now - expected);
+      expected = now + lookMillis;
+    }, lookMillis).unref();
+  }
+
+  /**
+   * Replaces prom-client's series `nodejs_eventloop_lag_*_seconds` in the registry. Each series covers the time since its
+   * last read; the series of the percentiles is read last.
+   */
+  replaceIn(registry: Registry, GaugeOf: typeof Gauge): void {
+    for (const reading of Object.keys(readings) as (keyof typeof readings)[]) {
+      const name = `nodejs_eventloop_lag_${reading}_seconds`;
+      registry.removeSingleMetric(name);
+      const gauge = new GaugeOf({
+        name,
+        help: readings[reading],
+        registers: [registry],
+        collect: () => {
+          gauge.set(this.#value(reading) / nanosPerSecond);
+          // Metrics are read in registration order.
+          if (reading === 'p99') this.#seen.reset();
+        },
+      });
+    }
+  }
+
+  #value(reading: keyof typeof readings): number {
+    const seen = this.#seen;
     if (seen.count === 0) return 0;
     if (reading === 'p50' || reading === 'p90' || reading === 'p99') return seen.percentile(Number(reading.slice(1)));
     return seen[reading];
-  };
-  for (const reading of Object.keys(readings) as (keyof typeof readings)[]) {
-    const name = `nodejs_eventloop_lag_${reading}_seconds`;
-    registry.removeSingleMetric(name);
-    const gauge = new GaugeOf({
-      name,
-      help: readings[reading],
-      registers: [registry],
-      collect: () => {
-        gauge.set(value(reading) / nanosPerSecond);
-        // Metrics are read in registration order.
-        if (reading === 'p99') seen.reset();
-      },
-    });
   }
 }

@@ -177,7 +177,7 @@ describe('a long turn', () => {
 
   it('that nothing measures by itself is seen by a timer', async () => {
     const telemetry = new PrometheusTelemetry(noLog);
-    await telemetry.watchProcess();
+    telemetry.watchProcess();
     const until = performance.now() + 700;
     while (performance.now() < until);
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -188,7 +188,7 @@ describe('a long turn', () => {
 describe('the text', () => {
   it('is one document with the series of the process', async () => {
     const telemetry = new PrometheusTelemetry(noLog);
-    await telemetry.watchProcess();
+    telemetry.watchProcess();
     telemetry.committed(3, 2);
     telemetry.served('GET', '/workflows/{id}', 200, 4);
     const found = await samples(telemetry);

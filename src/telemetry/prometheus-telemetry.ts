@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { ExecutionStatus } from '../core/state.ts';
-import { unusedPrecisionMillis, watchEventLoopLag } from './event-loop-lag.ts';
+import { EventLoopLag, unusedPrecisionMillis } from './event-loop-lag.ts';
 import type {
   DefinitionTelemetry,
   FencedReason,
@@ -86,6 +86,15 @@ const maxHostLength = 270;
 /** The content type of {@link PrometheusTelemetry.metrics}. */
 export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** Loads prom-client, with the API of OpenTelemetry that it needs: 2 MiB that a process takes at its first scrape. */
+async function createProcessSeries(lag: EventLoopLag): Promise<Registry> {
+  const { Gauge, Registry: RegistryOf, collectDefaultMetrics } = await import('prom-client');
+  const registry = new RegistryOf();
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: unusedPrecisionMillis });
+  lag.replaceIn(registry, Gauge);
+  return registry;
+}
+
 /** A timer later than this was delayed by a long turn of the event loop. */
 const lateMillis = 200;
 
@@ -109,7 +118,8 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #series: Series = createSeries();
   /** Cells of API requests by route, method and status: looking one up in its family takes a new text. */
   readonly #served = new Map<string, Map<string, Map<number, HistogramCell>>>();
-  #process: Registry | undefined;
+  #lag: EventLoopLag | undefined;
+  #process: Promise<Registry> | undefined;
   readonly #log: LogSink;
   readonly #definitionGroups: LabelGroups;
   readonly #stepGroups: LabelGroups;
@@ -135,14 +145,11 @@ export class PrometheusTelemetry implements Telemetry {
   }
 
   /**
-   * Adds the series of the Node process: CPU, memory, garbage collection, event loop lag. Call it once, preferably
-   * after startup: it loads a library that nothing else needs.
+   * Measures the event loop from now on, and adds the series of the Node process to {@link PrometheusTelemetry.metrics}:
+   * CPU, memory, garbage collection, event loop lag. A second call changes nothing.
    */
-  async watchProcess(): Promise<void> {
-    const { Gauge, Registry, collectDefaultMetrics } = await import('prom-client');
-    this.#process = new Registry();
-    collectDefaultMetrics({ register: this.#process, eventLoopMonitoringPrecision: unusedPrecisionMillis });
-    watchEventLoopLag(this.#process, Gauge, (millis) => {
+  watchProcess(): void {
+    this.#lag ??= new EventLoopLag((millis) => {
       this.#timerWasLate(millis);
     });
   }
@@ -163,7 +170,9 @@ export class PrometheusTelemetry implements Telemetry {
       this.log('warn', 'gauges could not be read', { error: error instanceof Error ? error.message : String(error) });
     }
     const own = this.#series.families.render();
-    return this.#process === undefined ? `${own}\n` : `${own}\n\n${await this.#process.metrics()}`;
+    if (this.#lag === undefined) return `${own}\n`;
+    this.#process ??= createProcessSeries(this.#lag);
+    return `${own}\n\n${await (await this.#process).metrics()}`;
   }
 
   #setGauges({ queueSize, load, isDatabaseUp, connections, gate, staleTls, cluster, store }: GaugeReadings): void {

@@ -30,6 +30,8 @@ const optional = {
   validation: '/node_modules/ajv/',
   validatorOfFastify: '/node_modules/@fastify/ajv-compiler/',
   serializerOfFastify: '/node_modules/@fastify/fast-json-stringify-compiler/',
+  processSeries: '/node_modules/prom-client/',
+  otherTracing: '/node_modules/@opentelemetry/',
   prettyLog: '/node_modules/pino-pretty/',
   proxy: '/undici/lib/dispatcher/proxy-agent.js',
   postgresClient: '/node_modules/pg/',
