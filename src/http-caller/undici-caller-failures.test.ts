@@ -84,7 +84,7 @@ describe('deadlines and aborts', () => {
         clearInterval(trickle);
       });
     });
-    const answer = await fail(callerWith(), requestTo(url, { timeoutMillis: 100 }));
+    const answer = await fail(callerWith(), requestTo(url, { timeoutMillis: 500 }));
     expect(answer).toMatchObject({ error: 'timeout', sent: true, status: 200 });
   });
 

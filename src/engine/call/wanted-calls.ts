@@ -8,11 +8,12 @@ export interface WantedCall {
 }
 
 /**
- * The calls that one execution wants answers of, by their ids. A list, because nearly every execution has one call at a
- * time, and a map allocates a new table whenever its only entry goes.
+ * The calls that one execution wants answers of, by their ids. A new list for every change, because nearly every
+ * execution has one call at a time: a map and a growing list both allocate a table with room for more whenever the first
+ * call comes.
  */
 export class WantedCalls {
-  readonly #calls: WantedCall[] = [];
+  #calls: readonly WantedCall[] = none;
 
   get all(): readonly WantedCall[] {
     return this.#calls;
@@ -25,24 +26,23 @@ export class WantedCalls {
 
   /** Adds a call, or replaces the one with the same id. */
   put(call: WantedCall): void {
-    const index = this.#indexOf(call.command.callId);
-    if (index < 0) this.#calls.push(call);
-    else this.#calls[index] = call;
+    const { callId } = call.command;
+    const known = this.get(callId);
+    if (known === undefined) this.#calls = this.#calls.length === 0 ? [call] : [...this.#calls, call];
+    else this.#calls = this.#calls.map((other) => (other === known ? call : other));
   }
 
   /** Returns whether there was such a call. */
   delete(callId: number): boolean {
-    const index = this.#indexOf(callId);
-    if (index >= 0) this.#calls.splice(index, 1);
-    return index >= 0;
+    const known = this.get(callId);
+    if (known === undefined) return false;
+    this.#calls = this.#calls.length === 1 ? none : this.#calls.filter((call) => call !== known);
+    return true;
   }
 
   clear(): void {
-    this.#calls.length = 0;
-  }
-
-  #indexOf(callId: number): number {
-    for (let i = 0; i < this.#calls.length; i++) if (this.#calls[i]?.command.callId === callId) return i;
-    return -1;
+    this.#calls = none;
   }
 }
+
+const none: readonly WantedCall[] = [];

@@ -243,7 +243,8 @@ export class OutgoingCalls implements CallTaker {
       let prepared = this.#prepare(command, seen);
       if (prepared?.fingerprint !== undefined) {
         const { fingerprint } = prepared;
-        this.#host.prepared({ type: 'prepared', callId, fingerprint, ...(reused && { reused }) });
+        const event = { type: 'prepared', callId, fingerprint } as const;
+        this.#host.prepared(reused === undefined ? event : { ...event, reused });
         // Renders the call again with the key of the earlier effect.
         if (reused !== undefined) prepared = this.#prepare(command, seen);
       }
