@@ -25,6 +25,19 @@ const ask = async (headers: Record<string, string>, url = '/workflows') => {
 describe('a server for its own machine', () => {
   beforeEach(() => open({ guard: { ...own, hostsShown, refusesProxies: true } }));
 
+  it('remembers no host that passed by its address only', () => {
+    const guard = new RequestGuard({ ...own, hostsShown, refusesProxies: false });
+    const reasonFor = (headers: Record<string, string>, byAddress = false): string | undefined =>
+      guard.refusalOf({ headers, httpVersion: '1.1' }, byAddress)?.reason;
+    expect(reasonFor({ host: '10.0.0.1' }, true)).toBeUndefined();
+    expect(reasonFor({ host: '10.0.0.1' })).toBe('host');
+    expect(reasonFor({ host: 'LOCALHOST:1' })).toBeUndefined();
+    expect(reasonFor({ host: 'LOCALHOST:1' })).toBeUndefined();
+    expect(reasonFor({ host: 'LOCALHOST:1', origin: 'http://evil.example' })).toBe('origin');
+    expect(reasonFor({ host: 'LOCALHOST:1', 'sec-fetch-site': 'cross-site' })).toBe('origin');
+    expect(reasonFor({ host: 'evil.example' })).toBe('host');
+  });
+
   it.each([
     'localhost',
     'LOCALHOST:8080',

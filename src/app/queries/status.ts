@@ -106,7 +106,7 @@ export async function listExecutions(
   const { items, cursor } = await findExecutions(app, filter, page);
   const documents = await turns.map(
     items,
-    (record) => app.masker.json({ ...summaryDocument(record), labels: record.labels }) as JsonObject,
+    (record) => app.masker.json(Object.assign(summaryDocument(record), { labels: record.labels })) as JsonObject,
   );
   return { items: documents, ...(cursor !== undefined && { cursor }) };
 }

@@ -109,16 +109,19 @@ export class Masker {
   }
 
   #object(object: JsonObject): JsonObject {
-    const keys = Object.keys(object);
     let copy: MaskedObject | undefined;
-    for (const [i, key] of keys.entries()) {
+    // A list of the keys would be a ninth of the garbage of a list of executions. JSON inherits no enumerable keys.
+    for (const key in object) {
       const before = object[key] as Json;
       const after = this.#json(before);
       const maskedKey = this.#text(key);
       if (copy === undefined) {
         if (after === before && maskedKey === key) continue;
         copy = new MaskedObject();
-        for (const earlier of keys.slice(0, i)) copy.add(earlier, object[earlier] as Json);
+        for (const earlier in object) {
+          if (earlier === key) break;
+          copy.add(earlier, object[earlier] as Json);
+        }
       }
       copy.add(maskedKey, after);
     }
