@@ -107,9 +107,9 @@ async function live(store: PostgresStore, n: number, count: number): Promise<voi
 /** Rows dropped and pages touched by each statement, in all of its executions. */
 type Cost = Readonly<Record<'removed' | 'buffers', number>>;
 
-function costs(database: string): ReadonlyMap<string, Cost> {
+async function costs(database: string): Promise<ReadonlyMap<string, Cost>> {
   const found = new Map<string, Cost>();
-  for (const { text, removed, buffers, database: of } of log.next()) {
+  for (const { text, removed, buffers, database: of } of await log.next()) {
     if (of !== database) continue;
     const name = text.replaceAll(/\s+/gu, ' ').slice(0, 100);
     const before = found.get(name) ?? { removed: 0, buffers: 0 };
@@ -145,9 +145,9 @@ async function measure(
   if (!isFilled) await fill(store);
   const found: ReadonlyMap<string, Cost>[] = [];
   for (const size of batches) {
-    log.next();
+    await log.next();
     await live(store, size * 10, size);
-    found.push(costs(database));
+    found.push(await costs(database));
   }
   await store.close();
   return found;
@@ -187,15 +187,14 @@ it('finds the last of many compensations as cheaply as the first', async () => {
   const steps = Array.from({ length: visits }, (_, i) => effectStep(i + 1, { visit: i + 1 }));
   await store.submit([newExecution(1, { claim: 'c' })]);
   await store.checkpoint([checkpointOf(1, 'c', 0, { steps })]);
-  log.next();
+  await log.next();
   for (let ord = visits; ord > 0; ord--) {
     expect((await store.findUndo(idOf(1), 1, { scope: '' }))?.ord).toBe(ord);
     const undo = [{ kind: 'set', ord, undo: 'done' }] as const;
     await store.checkpoint([checkpointOf(1, 'c', 1 + visits - ord, { undo })]);
   }
   expect(await store.findUndo(idOf(1), 1, { scope: '' })).toBeUndefined();
-  const searches = log
-    .next()
+  const searches = (await log.next())
     .filter((each) => each.database === database && each.text.includes('generate_series'))
     .map(({ buffers }) => buffers);
   expect(searches).toHaveLength(visits + 1);

@@ -1,4 +1,5 @@
 /** Opening the store: databases of other versions, several servers of which some take no writes, TLS, the sole worker. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { SoleWorkerCandidacy, SoleWorkerListener } from '../../src/ports/processes.ts';
 import type { DueRow } from '../../src/ports/records.ts';
@@ -79,6 +80,19 @@ describe('the schema', () => {
       created: 0,
       dropped: 0,
     });
+  });
+
+  it('has the indexes whose use is documented, and no others', async () => {
+    const database = await server.createDatabase();
+    await storeOn(server.url(database)).open();
+    const rows = await server.query(
+      `SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+       WHERE c.relnamespace = current_schema()::regnamespace AND NOT c.relispartition`,
+      database,
+    );
+    const text = readFileSync(new URL('../../docs/stores.md', import.meta.url), 'utf8');
+    const documented = Array.from(text.matchAll(/^\| `(\w+)` \| .+ \|$/gmu), ([, name]) => name);
+    expect(new Set(documented)).toEqual(new Set(rows.map(({ name }) => name)));
   });
 
   it('may be newer where the newer one says so', async () => {

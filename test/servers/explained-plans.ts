@@ -82,26 +82,44 @@ function explained(database: string, plan: { readonly 'Query Text': string; read
 
 /** The log of an explaining server. */
 export class ExplainedLog {
-  readonly #folder: string;
+  readonly #server: PostgresServer;
   #read = 0;
+  #marks = 0;
 
   constructor(server: PostgresServer) {
-    this.#folder = join(server.socketFolder, 'data', folder);
+    this.#server = server;
   }
 
-  /** What was executed since the last call, by sessions that answered or ended before this call. */
-  next(): readonly Explained[] {
-    const lines = readdirSync(this.#folder)
-      .filter((name) => name.endsWith('.json'))
-      .sort()
-      .flatMap((name) => readFileSync(join(this.#folder, name), 'utf8').split('\n'))
-      .filter((line) => line !== '');
-    const news = lines.slice(this.#read);
-    this.#read = lines.length;
-    return news.flatMap((line) => {
-      const { message = '', dbname = '' } = JSON.parse(line) as { readonly message?: string; readonly dbname?: string };
-      const at = message.indexOf('plan:\n');
-      return at < 0 ? [] : [explained(dbname, JSON.parse(message.slice(at + 6)) as Parameters<typeof explained>[1])];
-    });
+  /** What was executed since the last call. */
+  async next(): Promise<readonly Explained[]> {
+    const mark = `SELECT 'mark ${++this.#marks}'`;
+    await this.#server.query(mark);
+    for (;;) {
+      const lines = this.#lines();
+      // The server's log is written by a process of its own, in order.
+      if (lines.some((line) => line.includes(mark))) {
+        const news = lines.slice(this.#read).flatMap((line) => explainedLine(line));
+        this.#read = lines.length;
+        return news.filter(({ text }) => text !== mark);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
+
+  #lines(): readonly string[] {
+    const path = join(this.#server.socketFolder, 'data', folder);
+    const files = readdirSync(path).filter((name) => name.endsWith('.json'));
+    return files
+      .toSorted()
+      .map((name) => readFileSync(join(path, name), 'utf8'))
+      .join('')
+      .split('\n')
+      .slice(0, -1);
+  }
+}
+
+function explainedLine(line: string): readonly Explained[] {
+  const { message = '', dbname = '' } = JSON.parse(line) as { readonly message?: string; readonly dbname?: string };
+  const at = message.indexOf('plan:\n');
+  return at < 0 ? [] : [explained(dbname, JSON.parse(message.slice(at + 6)) as Parameters<typeof explained>[1])];
 }

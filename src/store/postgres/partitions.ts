@@ -3,6 +3,7 @@ import { StoreContended, type StoreFault } from '../../ports/store.ts';
 import type { Connections } from './connection/connections.ts';
 import type { Session } from './connection/session.ts';
 import { lowestIdAt } from './columns/execution-id.ts';
+import { endedLate, promptMillis } from './columns/late-ends.ts';
 
 /** Partitioned tables and their partition keys; `execution` first, the order in which statements lock them. */
 const tables = [
@@ -106,15 +107,19 @@ SELECT EXISTS (
   WHERE (completed_at < $1 AND due_at IS NULL AND status <> 'CORRUPTED' AND standing < 2) IS NOT TRUE
 ) AS kept`;
 
-/** The same check by index, for changes since the first one: a retry, a resolve, an imported execution. */
+/**
+ * The same check by index, for changes since the first one: a retry, a resolve, an imported execution. What ended late has an
+ * index; what ended soon after its creation has an id from `$2` on if it ended at `$1` or later.
+ */
 const stillKeptSql = (name: string): string => `
 SELECT EXISTS (SELECT 1 FROM execution_${name} WHERE due_at IS NOT NULL)
   OR EXISTS (SELECT 1 FROM execution_${name} WHERE status = 'CORRUPTED')
   OR EXISTS (SELECT 1 FROM execution_${name} WHERE standing = 2)
   OR EXISTS (
-    SELECT 1 FROM execution_${name}
-    WHERE completed_at >= $1 AND completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2
-  ) AS kept`;
+    SELECT 1 FROM execution_${name} e
+    WHERE e.completed_at >= $1 AND ${endedLate}
+  )
+  OR EXISTS (SELECT 1 FROM execution_${name} WHERE id >= $2 AND completed_at >= $1) AS kept`;
 
 /** Drops a month's partitions; false when they contain executions to keep, or another process drops them. */
 async function drop(session: Session, month: Month, completedBefore: number): Promise<boolean> {
@@ -122,7 +127,8 @@ async function drop(session: Session, month: Month, completedBefore: number): Pr
   const { name, from, to } = month;
   const parents = tables.map(({ table }) => table).join(', ');
   await session.query({ text: `LOCK TABLE ONLY ${parents} IN ACCESS EXCLUSIVE MODE` });
-  const [row] = await session.query<{ kept: boolean }>({ text: stillKeptSql(name), values: [completedBefore] });
+  const values = [completedBefore, lowestIdAt(completedBefore - promptMillis)];
+  const [row] = await session.query<{ kept: boolean }>({ text: stillKeptSql(name), values });
   if (row?.kept !== false) return false;
   await session.query({
     text: 'INSERT INTO dropped_range (low, high) VALUES ($1, $2) ON CONFLICT DO NOTHING',

@@ -11,7 +11,7 @@ import { listCalls, listSteps } from './queries/list-history.ts';
 import { readClaims } from './queries/read-claims.ts';
 import { readInbox } from './queries/read-inbox.ts';
 import { type OutputsWanted, readOutputs } from './queries/read-outputs.ts';
-import { removeCompleted, sweep } from './queries/remove-completed.ts';
+import { CompletedRemoval, sweep } from './queries/remove-completed.ts';
 import { beginning, type UndoPositions } from './undo-positions.ts';
 
 /** The stored rows of Postgres; `positions` are those of its searches for compensations. Concurrent reads of single executions share a statement. */
@@ -22,6 +22,7 @@ export function postgresRows(connections: Connections, positions: UndoPositions)
   const outputs = new Gathered((wanted: readonly OutputsWanted[]) => readOutputs(connections, wanted));
   const undos = new Gathered((wanted: readonly UndoWanted[]) => findUndo(connections, wanted));
   const standing = new Gathered((wanted: readonly StandingWanted[]) => findStanding(connections, wanted));
+  const removal = new CompletedRemoval(connections);
   return {
     listDefinitions: (...args) => listDefinitions(connections, ...args),
     readClaims: (ids) => readClaims(connections, ids),
@@ -45,7 +46,7 @@ export function postgresRows(connections: Connections, positions: UndoPositions)
     listDue: (...args) => listDue(connections, ...args),
     countActive: (shards) => countActive(connections, shards),
     listAudit: (...args) => listAudit(connections, ...args),
-    removeCompleted: (before, limit) => removeCompleted(connections, before, limit),
+    removeCompleted: (before, limit) => removal.remove(before, limit),
     sweep: (before) => sweep(connections, before),
   };
 }

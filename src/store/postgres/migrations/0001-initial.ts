@@ -73,15 +73,15 @@ CREATE TABLE execution (
   payload text NOT NULL,
   PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
-CREATE INDEX execution_due ON execution (due_at, id) INCLUDE (slot) WHERE due_at IS NOT NULL;
-CREATE INDEX execution_by_status ON execution (status, id) INCLUDE (slot);
-CREATE INDEX execution_by_body ON execution (body, id, status);
+CREATE INDEX execution_due ON execution (due_at, id) INCLUDE (slot, status) WHERE due_at IS NOT NULL;
+CREATE INDEX execution_listed ON execution (body, status, id);
+-- What a run that goes well never is.
+CREATE INDEX execution_by_status ON execution (status, id) INCLUDE (slot)
+  WHERE status IN ('WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING', 'FAILED', 'CANCELLED', 'CORRUPTED', 'TERMINATED');
 CREATE INDEX execution_by_reason ON execution (reason, id) WHERE reason IS NOT NULL;
 CREATE INDEX execution_by_failed_node ON execution (failed_node_id, id) WHERE failed_node_id IS NOT NULL;
 CREATE INDEX execution_standing ON execution (id) WHERE standing > 0;
 CREATE INDEX execution_unresolved ON execution (id) WHERE standing = 2;
-CREATE INDEX execution_removable ON execution (completed_at)
-  WHERE completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2;
 CREATE INDEX execution_by_time ON execution USING brin (started_at, completed_at) WITH (autosummarize = on);
 
 CREATE TABLE label (

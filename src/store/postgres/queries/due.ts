@@ -22,12 +22,15 @@ const detailSql = dueSql(
   'id, slot, due_at AS "dueAt", status, updated_at AS "updatedAt", CASE WHEN claims > 0 OR updated_at > due_at THEN claim END AS claim',
 );
 
-const counted = [...activeStatuses, 'CORRUPTED'];
-
 const countSql = `
 SELECT 'status' AS kind, status AS value, count(*) AS count FROM execution
-WHERE status IN (${counted.map((status) => `'${status}'`).join(', ')}) AND ${inShards('$1::int', '$2::int[]')}
+WHERE due_at IS NOT NULL AND status IN (${activeStatuses.map((status) => `'${status}'`).join(', ')})
+  AND ${inShards('$1::int', '$2::int[]')}
 GROUP BY status
+UNION ALL
+SELECT 'status', 'CORRUPTED', count(*) FROM execution
+WHERE status = 'CORRUPTED' AND ${inShards('$1::int', '$2::int[]')}
+HAVING count(*) > 0
 UNION ALL
 SELECT 'keys', callback_keys, count(*) FROM execution
 WHERE callback_keys IS NOT NULL AND ${inShards('$1::int', '$2::int[]')}

@@ -1,15 +1,20 @@
 import { int4Array, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { Session } from '../connection/session.ts';
+import { lowestIdAt } from '../columns/execution-id.ts';
+import { aheadMillis } from '../columns/late-ends.ts';
 import { isLookedUp } from './looked-up.ts';
+
+/** What may be removed. */
+const isRemovable = "e.completed_at < $1 AND e.status <> 'CORRUPTED' AND e.standing < 2 AND e.due_at IS NULL";
+
+const walkSql = `
+SELECT e.id, (${isRemovable}) IS TRUE AS removable FROM execution e WHERE e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4`;
 
 const removeSql = `
 WITH old AS MATERIALIZED (
-  SELECT id FROM execution
-  WHERE completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2 AND completed_at < $1
-    AND due_at IS NULL
-  ORDER BY completed_at LIMIT $2
-  FOR UPDATE SKIP LOCKED
+  SELECT e.id FROM unnest($2::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')} AND ${isRemovable}
+  ORDER BY i.id FOR UPDATE OF e SKIP LOCKED
 ), gone AS (
   DELETE FROM execution e USING old WHERE ${isLookedUp('e.id', 'old.id')} RETURNING e.id, e.body
 ), garbage AS (
@@ -65,18 +70,68 @@ const sweptTogether = 100;
 
 const dayMillis = 86_400_000;
 
+/** Executions that one statement of a walk looks at. */
+const walkedTogether = 1000;
+
+/** Executions that one call looks at, which bounds its duration where much is kept. */
+const walkedInAll = 500_000;
+
+const lowestId = lowestIdAt(0);
+
 /**
- * Removes up to `limit` executions that ended before an instant, oldest first, and returns how many. Keeps CORRUPTED
- * executions, those with unresolved unknown effects, and those with an undelivered hook.
+ * Removes executions that ended before an instant. Keeps CORRUPTED executions, those with unresolved unknown effects, and those
+ * with an undelivered hook.
  *
- * One transaction removes executions with inbox and labels, so that they can no longer be retried, and records their ids as
- * garbage. {@link sweep} then removes their history, which may be long, in slices. Their start keys become orphans, which
- * `sweep` removes once they are a day old. Definition bodies that no execution is pinned to are removed, too.
- *
- * The age of a key counts until `before`, which is in the past, so keys may stay longer than a day, never shorter.
+ * It walks the executions in the order of their ids, oldest first, in a circle: each call goes on where the last one ended, so
+ * that it steps over what is kept, and over the dead index entries of what was removed, once per circle. So removing needs no
+ * index of its own, which every execution would pay for at its end.
  */
-export async function removeCompleted(connections: Connections, before: number, limit: number): Promise<number> {
-  const gone = await connections.query<{ body: number }>('long', { text: removeSql, values: [before, limit] });
+export class CompletedRemoval {
+  readonly #connections: Connections;
+  #after = lowestId;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  /**
+   * Removes up to `limit` and returns how many; fewer only after a whole circle, or after looking at {@link walkedInAll} executions.
+   *
+   * A transaction removes executions with inbox and labels, so that they can no longer be retried, and records their ids as
+   * garbage. {@link sweep} then removes their history, which may be long, in slices. Their start keys become orphans, which
+   * `sweep` removes once they are a day old. Definition bodies that no execution is pinned to are removed, too.
+   *
+   * The age of a key counts until `before`, which is in the past, so keys may stay longer than a day, never shorter.
+   */
+  async remove(before: number, limit: number): Promise<number> {
+    const begun = this.#after;
+    const end = lowestIdAt(before + aheadMillis);
+    let isSecondPart = begun === lowestId;
+    let removed = 0;
+    for (let walked = 0; removed < limit && walked < walkedInAll; walked += walkedTogether) {
+      const values = [before, this.#after, end, walkedTogether];
+      const rows = await this.#connections.query<WalkedRow>('long', { text: walkSql, values });
+      const room = limit - removed;
+      const old = rows.filter(({ removable }) => removable).slice(0, room);
+      removed += await removeThese(this.#connections, before, old);
+      const isEnd = old.length < room && rows.length < walkedTogether;
+      this.#after = (isEnd ? undefined : (old.length < room ? rows : old).at(-1)?.id) ?? lowestId;
+      if (isSecondPart && (isEnd || (begun !== lowestId && this.#after >= begun))) break;
+      isSecondPart ||= isEnd;
+    }
+    return removed;
+  }
+}
+
+interface WalkedRow {
+  readonly id: string;
+  readonly removable: boolean;
+}
+
+async function removeThese(connections: Connections, before: number, old: readonly WalkedRow[]): Promise<number> {
+  if (old.length === 0) return 0;
+  const values = [before, uuidArray(old.map(({ id }) => id))];
+  const gone = await connections.query<{ body: number }>('long', { text: removeSql, values });
   await removeBodies(connections, [...new Set(gone.map(({ body }) => body))]);
   return gone.length;
 }
