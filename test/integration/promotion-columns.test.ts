@@ -102,6 +102,7 @@ const own: Readonly<Record<string, string>> = {
   'definition_body.name': 'from the executions that are pinned to it',
   'definition_body.version': 'from the executions that are pinned to it',
   'execution.claim': 'no worker holds it',
+  'step.earlier': 'made from the effect of the step',
   'label.key': 'made from the labels of the execution',
   'label.value': 'made from the labels of the execution',
   'label.execution': 'made from the labels of the execution',

@@ -172,7 +172,7 @@ describe.each([
         const other = many[i]?.get(name);
         const grows =
           other === undefined || other.removed > cost.removed + 5 || other.buffers > cost.buffers * 1.05 + 10;
-        if (cost.removed > 20 + 6 * size || cost.buffers > 60 + 30 * size || (grows && !name.startsWith(ofAll)))
+        if (cost.removed > 20 + 9 * size || cost.buffers > 60 + 30 * size || (grows && !name.startsWith(ofAll)))
           excess.push({ name, size, cost, withManyMonths: other });
       }
     }

@@ -128,7 +128,8 @@ it.each([
   );
   expect(read?.['scanned']).toBe(0);
   expect(read?.['stepped']).toBeGreaterThan(50);
-  expect(read?.['stepped']).toBeLessThan(1000);
+  // The history of one with many effects is walked once, for those that nothing undoes.
+  expect(read?.['stepped']).toBeLessThan(1000 + stepsOfOne);
 });
 
 it('reads by time no more than what is near', async () => {

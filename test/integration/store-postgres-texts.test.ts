@@ -10,6 +10,7 @@ import {
   idOf,
   newExecution,
   start,
+  stateOf,
   stepRow,
   summaryOf,
   waitingState,
@@ -71,7 +72,6 @@ it('keeps odd texts wherever they may come from outside', async () => {
   expect((await store.listSteps(idOf(1), { limit: 9 })).items).toEqual(steps);
   expect((await store.listCalls(idOf(1), { limit: 9 })).items).toEqual([callRow(3, { error: odd })]);
   expect((await store.findUndo(idOf(1), 1, { scope: `/${odd}`, only: { nodeId: odd, visit: 1 } }))?.ord).toBe(1);
-  expect((await store.findStanding(idOf(1), odd, 1, 2))?.target.ord).toBe(2);
   expect((await store.readOutputs(idOf(1), 1, [{ nodeId: odd }])).map(({ ord }) => ord)).toEqual([1, 2]);
   for (const filter of [
     { name: odd },
@@ -85,6 +85,9 @@ it('keeps odd texts wherever they may come from outside', async () => {
     const other = Object.fromEntries(Object.keys(filter).map((key) => [key, key === 'labels' ? { [odd]: 'x' } : 'x']));
     if (!('standing' in filter)) expect((await store.listExecutions(other, { limit: 9 })).items).toEqual([]);
   }
+  const begun = { state: stateOf({ round: 2 }), summary: summaryOf('IN_PROGRESS', { round: 2 }), dueAt: start };
+  expect(await store.changeTerminal({ id: idOf(1), seq: 1, writeId: odd, ...begun, steps: [], undo: [] })).toBe(true);
+  expect((await store.findStanding(idOf(1), odd, 1, 2))?.target.ord).toBe(2);
 });
 
 it('keeps odd texts of events, definitions and settings', async () => {

@@ -1,7 +1,17 @@
 import { expect, it } from 'vitest';
 import type { StepRow, UndoMark } from '../../../src/core/history.ts';
 import type { EffectFilter } from '../../../src/ports/store.ts';
-import { checkpointOf, effectStep, idOf, newExecution, start, stepRow } from '../fixtures/executions.ts';
+import {
+  checkpointOf,
+  effectStep,
+  endState,
+  idOf,
+  newExecution,
+  start,
+  stateOf,
+  stepRow,
+  summaryOf,
+} from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 /** What is to be compensated, and what stands. */
@@ -18,6 +28,18 @@ export function effects(test: StoreUnderTest): void {
     const [result] = await test.store.checkpoint([checkpointOf(1, 'c', seq, { steps, undo })]);
     expect(result?.kind).toBe('written');
     seq += 1;
+  }
+
+  /** Ends the round and begins this one, as a retry does. */
+  async function retried(round: number): Promise<void> {
+    const id = idOf(1);
+    const over = { state: endState('FAILED'), summary: summaryOf('FAILED', { round: round - 1 }), dueAt: null };
+    expect(await test.store.checkpoint([checkpointOf(1, 'c', seq, over)])).toMatchObject([{ kind: 'written' }]);
+    const summary = summaryOf('IN_PROGRESS', { round });
+    const begun = { state: stateOf({ round }), summary, dueAt: start, steps: [], undo: [] };
+    expect(await test.store.changeTerminal({ id, seq: seq + 1, writeId: `retry ${round}`, ...begun })).toBe(true);
+    await test.store.takeOver([{ id, claim: 'c' }], start);
+    seq += 3;
   }
 
   async function undoAll(scope = '', round = 1, undo?: 'pending' | 'reopened'): Promise<number[]> {
@@ -91,6 +113,7 @@ export function effects(test: StoreUnderTest): void {
       effectStep(5, { nodeId: 'b' }),
     ]);
     await write([], [{ kind: 'reopen', round: 1 }]);
+    await retried(2);
     expect(await undoAll('', 2, 'reopened')).toEqual([]);
     expect((await test.store.findStanding(idOf(1), 'a', 1, 2))?.undo).toBe('reopened');
     expect(await undoAll('', 1, 'reopened')).toEqual([4, 1]);
@@ -158,22 +181,34 @@ export function effects(test: StoreUnderTest): void {
 
   it('finds the latest effect of a visit that stands from earlier rounds', async () => {
     await running();
+    const { undo: _undo, undoRank: _rank, undoSort: _sort, ...bare } = effectStep(7, { nodeId: 'bare' });
+    await write([effectStep(1), bare]);
+    await retried(2);
     await write([
-      effectStep(1),
-      effectStep(2, { round: 2, undo: 'failed' }),
-      effectStep(3, { round: 3, undo: 'done' }),
-      effectStep(4, { round: 2, visit: 2 }),
-      effectStep(5, { round: 2, nodeId: 'b', undo: 'moved' }),
-      effectStep(6, { round: 4 }),
+      effectStep(12, { round: 2, undo: 'failed' }),
+      effectStep(14, { round: 2, visit: 2 }),
+      effectStep(15, { round: 2, nodeId: 'b', undo: 'moved' }),
+      effectStep(16, { round: 2, nodeId: 'c' }),
     ]);
+    await retried(3);
+    await write([effectStep(23, { round: 3, undo: 'done' })], [{ kind: 'set', ord: 16, undo: 'moved' }]);
+    await retried(4);
+    await write([effectStep(36, { round: 4 })]);
+    await retried(5);
     const find = async (nodeId: string, visit: number, round: number): Promise<number | undefined> =>
       (await test.store.findStanding(idOf(1), nodeId, visit, round))?.target.ord;
-    expect(await find('a', 1, 4)).toBe(2);
-    expect(await find('a', 1, 5)).toBe(6);
+    expect(await find('a', 1, 4)).toBe(12);
+    expect(await find('a', 1, 5)).toBe(36);
     expect(await find('a', 1, 2)).toBe(1);
     expect(await find('a', 1, 1)).toBeUndefined();
-    expect(await find('a', 2, 4)).toBe(4);
+    expect(await find('a', 2, 4)).toBe(14);
     expect(await find('b', 1, 4)).toBeUndefined();
-    expect(await test.store.findStanding(idOf(1), 'a', 1, 4)).toMatchObject({ mutating: true, fingerprint: 'print-2' });
+    expect(await find('c', 1, 4)).toBeUndefined();
+    expect(await find('bare', 1, 2)).toBe(7);
+    expect(await find('bare', 1, 5)).toBe(7);
+    expect(await test.store.findStanding(idOf(1), 'a', 1, 4)).toMatchObject({
+      mutating: true,
+      fingerprint: 'print-12',
+    });
   });
 }

@@ -107,13 +107,16 @@ CREATE TABLE step (
   scope text COLLATE "C" NOT NULL,
   effect text COLLATE "C",
   undo text COLLATE "C",
+  -- Whether its effect stood when a later round began; null before.
+  earlier boolean,
   "row" text NOT NULL,
   PRIMARY KEY (execution, ord)
 ) PARTITION BY RANGE (execution);
 CREATE INDEX step_answer ON step (execution, round, node_id, ord) WHERE readable = 1;
 CREATE INDEX step_undone ON step (execution, round, node_id, visit, ord) WHERE readable = 2;
--- What is to be undone, in order; also what stands, by node and visit.
-CREATE INDEX step_undo ON step (execution, round, undo, undo_rank, undo_sort DESC, node_id, visit) WHERE marked = 1;
+-- What is to be undone, in order. An effect that nothing undoes has no entry: hardly ever is it looked for.
+CREATE INDEX step_undo ON step (execution, round, undo, undo_rank, undo_sort DESC, node_id, visit) WHERE undo IS NOT NULL;
+CREATE INDEX step_standing ON step (execution, node_id, visit, round, ord) WHERE earlier;
 
 CREATE TABLE call (
   execution uuid NOT NULL,

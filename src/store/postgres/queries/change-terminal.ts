@@ -18,7 +18,7 @@ import {
 import { encodeText } from '../columns/text-column.ts';
 import { auditStatement } from './audit.ts';
 
-const lockSql = 'SELECT seq, change, status FROM execution WHERE id = $1 FOR NO KEY UPDATE';
+const lockSql = 'SELECT seq, change, status, round FROM execution WHERE id = $1 FOR NO KEY UPDATE';
 
 const updateSql = `
 UPDATE execution SET seq = seq + 1, claim = NULL, claims = 0, change = $2, updated_at = $3, state = $4, due_at = $5,
@@ -35,21 +35,33 @@ UPDATE step s SET undo = m.undo, marked = 1
 FROM unnest($2::int[], $3::text[]) AS m (ord, undo) WHERE s.execution = $1 AND s.ord = m.ord`;
 
 const reopenSql = `
-UPDATE step SET undo = 'reopened' WHERE execution = $1 AND round = ANY ($2::int[]) AND undo = 'failed' AND marked = 1
+UPDATE step SET undo = 'reopened' WHERE execution = $1 AND round = ANY ($2::int[]) AND undo = 'failed'
   AND NOT ord = ANY ($3::int[])`;
+
+const mayStand = "(undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))";
 
 const standingSql = `
 UPDATE execution SET standing = (
   SELECT coalesce(max(CASE WHEN effect = 'unknown' AND undo IS DISTINCT FROM 'accepted' THEN 2 ELSE 1 END), 0)
   FROM step
-  WHERE execution = $1 AND marked = 1 AND effect IS NOT NULL
-    AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted')))
+  WHERE execution = $1 AND effect IS NOT NULL AND ${mayStand})
 WHERE id = $1`;
+
+/** Puts effects of the history up to a round's end into the index of effects that a later round may find; a slice at a time. */
+const keepSql = `
+UPDATE step SET earlier = true
+WHERE execution = $1 AND ord > $2 AND ord <= $3 AND effect IS NOT NULL AND earlier IS NULL AND ${mayStand}`;
+
+const lastOrdSql = 'SELECT ord FROM step WHERE execution = $1 ORDER BY ord DESC LIMIT 1';
+
+/** Ords of a slice, which bounds the duration of its statement. */
+const slice = 5000;
 
 interface Row {
   readonly seq: number;
   readonly change: string | null;
   readonly status: ExecutionStatus;
+  readonly round: number;
 }
 
 /**
@@ -75,11 +87,20 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
     const texts = summaryValues(x.summary).map((value) => (typeof value === 'string' ? encodeText(value) : value));
     const values = [x.id, encodeText(x.writeId), x.summary.updatedAt, state, x.dueAt, ...texts];
     await session.query({ text: updateSql, values });
+    if (x.summary.round > row.round) await keepEffects(session, x.id);
     await append(session, x.id, history);
     if (x.summary.maybeStanding) await session.query({ text: standingSql, values: [x.id] });
     if (x.audit !== undefined) await session.query(auditStatement(x.audit));
     return true;
   });
+}
+
+/** Makes the effects that stand findable by node and visit, for the round that begins. */
+async function keepEffects(session: Session, id: string): Promise<void> {
+  const [last] = await session.query<{ ord: number }>({ text: lastOrdSql, values: [id] });
+  for (let from = 0; from < (last?.ord ?? 0); from += slice) {
+    await session.query({ name: 'change-keep', text: keepSql, values: [id, from, from + slice] });
+  }
 }
 
 async function append(session: Session, id: string, history: HistoryValues): Promise<void> {

@@ -112,7 +112,7 @@ WITH marks AS MATERIALIZED (
 ), effects AS (
   SELECT s.execution, s.effect, s.undo FROM unnest($44::uuid[]) AS ended (execution) CROSS JOIN LATERAL (
     SELECT execution, ord, effect, undo FROM step
-    WHERE execution = ended.execution AND marked = 1 AND effect IS NOT NULL OFFSET 0
+    WHERE execution = ended.execution AND effect IS NOT NULL OFFSET 0
   ) s WHERE NOT ${isMarked('s.execution, s.ord')}
   UNION ALL
   SELECT m.execution, s.effect, m.undo FROM marks m CROSS JOIN LATERAL (
@@ -137,7 +137,7 @@ WITH marks AS MATERIALIZED (
   FROM (
     SELECT r.execution, f.ord FROM unnest($45::uuid[], $46::int[]) AS r (execution, round) CROSS JOIN LATERAL (
       SELECT ord FROM step
-      WHERE execution = r.execution AND round = r.round AND undo = 'failed' AND marked = 1 OFFSET 0
+      WHERE execution = r.execution AND round = r.round AND undo = 'failed' OFFSET 0
     ) f WHERE ${isWritten('r.execution')}
   ) failed
   WHERE ${isLookedUp('s.execution', 'failed.execution')} AND s.ord = failed.ord AND NOT ${isMarked('s.execution, s.ord')}

@@ -21,7 +21,7 @@ FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[]
 CROSS JOIN LATERAL (
   SELECT of_rank.* FROM generate_series(q.rank, ${ranks.last}) AS k (rank) CROSS JOIN LATERAL (
     SELECT ${stepTextNames} FROM step
-    WHERE execution = q.execution AND round = q.round AND undo = q.undo AND marked = 1 AND undo_rank = k.rank
+    WHERE execution = q.execution AND round = q.round AND undo = q.undo AND undo_rank = k.rank
       AND undo_sort <= CASE WHEN k.rank = q.rank THEN q.sort ELSE ${maxSort} END
       AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
       AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
@@ -33,20 +33,23 @@ CROSS JOIN LATERAL (
 const effectsSql = `
 SELECT ${stepTextColumns('s')} FROM step s WHERE execution = $1 AND marked = 1 ORDER BY ord LIMIT $2`;
 
-// One ordered index scan per round and kind, which stops at the limit.
-const effectsOfKindSql = (kind: string): string => `
-  SELECT ${stepTextNames} FROM step
-  WHERE execution = $1 AND round = r.round AND marked = 1 AND ${kind}
-    AND ($7::text IS NULL OR node_id = $7) AND ($8::int IS NULL OR visit = $8)
-  ORDER BY undo_rank, undo_sort DESC LIMIT $2`;
+const ofNodeSql = '($7::text IS NULL OR node_id = $7) AND ($8::int IS NULL OR visit = $8)';
 
+// One ordered index scan per round and kind, which stops at the limit. Effects that nothing undoes have no order and no index:
+// the history is walked for them.
 const someEffectsSql = `
 SELECT ${stepTextColumns('s')} FROM generate_series($3::int, $4::int) AS r (round)
-CROSS JOIN unnest($5::text[]) AS u (undo) CROSS JOIN LATERAL (${effectsOfKindSql("undo = u.undo AND (undo <> 'accepted' OR effect IS NOT NULL)")}) s
+CROSS JOIN unnest($5::text[]) AS u (undo) CROSS JOIN LATERAL (
+  SELECT ${stepTextNames} FROM step
+  WHERE execution = $1 AND round = r.round AND undo = u.undo AND (undo <> 'accepted' OR effect IS NOT NULL) AND ${ofNodeSql}
+  ORDER BY undo_rank, undo_sort DESC LIMIT $2
+) s
 UNION ALL
-SELECT ${stepTextColumns('s')} FROM generate_series($3::int, $4::int) AS r (round)
-CROSS JOIN LATERAL (${effectsOfKindSql('undo IS NULL AND effect IS NOT NULL')}) s
-WHERE $6::bool
+SELECT ${stepTextColumns('bare')} FROM (
+  SELECT ${stepTextNames} FROM step
+  WHERE execution = $1 AND round BETWEEN $3 AND $4 AND undo IS NULL AND effect IS NOT NULL AND ${ofNodeSql}
+  ORDER BY ord LIMIT CASE WHEN $6::bool THEN $2 ELSE 0 END
+) bare
 LIMIT $2`;
 
 const standingSql = `
@@ -54,7 +57,7 @@ SELECT q.nr::int AS nr, ${stepTextColumns('s')}
 FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) WITH ORDINALITY AS q (execution, node_id, visit, round, nr)
 CROSS JOIN LATERAL (
   SELECT ${stepTextNames} FROM step
-  WHERE execution = q.execution AND node_id = q.node_id AND visit = q.visit AND round < q.round AND marked = 1
+  WHERE execution = q.execution AND node_id = q.node_id AND visit = q.visit AND round < q.round AND earlier
     AND effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
   ORDER BY round DESC, ord DESC LIMIT 1
 ) s`;
@@ -136,7 +139,10 @@ export async function listEffects(
   return (await connections.query<StepText>('short', some)).map((row) => storedStep(row));
 }
 
-/** Finds the latest standing effects of visits in earlier rounds, for many executions at once. */
+/**
+ * Finds the latest standing effects of visits in earlier rounds, for many executions at once. The change that begins a round has
+ * put the effects of the earlier ones into an index.
+ */
 export function findStanding(
   connections: Connections,
   wanted: readonly StandingWanted[],

@@ -16,8 +16,11 @@ const tables = {
 
 function insertSql(kind: keyof typeof tables): string {
   const columns = promotionColumns[kind];
+  const names = columns.map(([name]) => name).join(', ');
+  // Of which rounds an execution still finds effects is not known here: all of them have an entry in that index.
+  const [column, value] = kind === 'step' ? [', earlier', ', i.effect IS NOT NULL'] : ['', ''];
   return `
-INSERT INTO ${tables[kind]} (${columns.map(([name]) => name).join(', ')}) SELECT * FROM ${columnSource(columns)}
+INSERT INTO ${tables[kind]} (${names}${column}) SELECT i.*${value} FROM ${columnSource(columns)} AS i (${names})
 ON CONFLICT DO NOTHING`;
 }
 
