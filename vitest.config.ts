@@ -55,6 +55,7 @@ export default defineConfig({
       project('contract', ['test/contract/**/*.test.ts'], 60_000),
       project('simulation', ['test/simulation/**/*.test.ts'], 600_000),
       project('integration', ['test/integration/**/*.test.ts'], 120_000, servers),
+      project('budgets', ['test/budgets/**/*.test.ts'], 300_000, servers),
       project('chaos', ['test/chaos/**/*.test.ts'], 300_000, servers),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000),
       project('hostile', ['test/hostile/**/*.test.ts'], 120_000, servers),

@@ -74,10 +74,9 @@ export async function startBackend(name: BackendName): Promise<Backend> {
       const { rows } = await admin.query<{ n: string }>(
         "SELECT xact_commit AS n FROM pg_stat_database WHERE datname = 'trama'",
       );
-      const cpu = cpuOfDescendants();
       return {
-        postgresCpu: cpu.get('postgres') ?? 0,
-        redisCpu: cpu.get('redis-server') ?? 0,
+        postgresCpu: postgres.cpuMicros() / 1000,
+        redisCpu: await redisCpuOf(servers),
         transactions: Number(rows[0]?.n ?? 0),
         commands: await commandsOf(servers),
       };
@@ -104,7 +103,7 @@ async function startDurableRedis(): Promise<Backend> {
     query: () => Promise.reject(new Error('There is no Postgres.')),
     work: async () => ({
       postgresCpu: 0,
-      redisCpu: cpuOfDescendants().get('redis-server') ?? 0,
+      redisCpu: await redisCpuOf([server]),
       transactions: 0,
       commands: await commandsOf([server]),
     }),
@@ -113,6 +112,16 @@ async function startDurableRedis(): Promise<Backend> {
       forget();
     },
   };
+}
+
+/** CPU time of these servers in milliseconds, as they say. */
+async function redisCpuOf(servers: readonly RedisServer[]): Promise<number> {
+  let seconds = 0;
+  for (const server of servers) {
+    const cpu = await server.admin.info('cpu');
+    for (const [, used] of cpu.matchAll(/^used_cpu_(?:sys|user):([\d.]+)/gm)) seconds += Number(used);
+  }
+  return seconds * 1000;
 }
 
 /** How many commands clients have sent to these servers. */

@@ -51,15 +51,13 @@ const createdAt = ({ count, now }: Span): string =>
   `${String(now - monthMillis)} + CAST(n AS bigint) * ${String(monthMillis)} / ${String(count)}`;
 
 const step = (ord: string, at: string): string =>
-  `'{"ord":' || ${ord} || ',"nodeId":"node-' || ${ord} || '","index":' || ${ord} || ',"phase":"UP","visit":1,"round":1,"attempt":1,"outcome":"succeeded",' ||
-   '"statusCode":200,"startedAt":' || ${at} || ',"attemptAt":' || ${at} || ',"at":' || ${at} || ',"scope":"","final":true,"output":{"response":{"status":200,' ||
+  `'{"at":' || ${at} || ',"begun":' || ${at} || ',"index":' || ${ord} || ',"output":{"response":{"status":200,' ||
    '"headers":{"content-type":"application/json"},"body":{"ok":true,"reference":"c0ffee00-1234","amount":1299}}}}'`;
 
 const call = (ord: string, at: string): string =>
-  `'{"ord":' || ${ord} || ',"callId":' || ${ord} || ',"nodeId":"node-' || ${ord} || '","index":' || ${ord} || ',"phase":"UP","visit":1,"round":1,"attempt":1,' ||
-   '"outcome":"succeeded","statusCode":200,"startedAt":' || ${at} || ',"attemptAt":' || ${at} || ',"at":' || ${at} || ',"idempotencyKey":"key","exchange":' ||
-   '{"url":"http://127.0.0.1:9000/orders","verb":"POST","requestHeaders":{"content-type":"application/json"},"requestBody":"{}",' ||
-   '"responseHeaders":{"content-type":"application/json"},"responseBody":"{\\"ok\\":true,\\"amount\\":1299}","latencyMillis":20}}'`;
+  `'{"id":' || ${ord} || ',"node":"node-' || ${ord} || '","index":' || ${ord} || ',"outcome":"succeeded","status":200,"begun":' || ${at} ||
+   ',"at":' || ${at} || ',"key":"key","url":"http://127.0.0.1:9000/orders","allHeaders":{"content-type":"application/json"},"body":"{}",' ||
+   '"response":{"headers":{"content-type":"application/json"},"body":"{\\"ok\\":true,\\"amount\\":1299}"},"ms":20}'`;
 
 const state = (at: string): string =>
   `CASE ${status} WHEN 'SLEEPING' THEN '{"format":1,"round":1,"ord":8,"calls":4,"lastToken":1,"now":' || ${at} || ',"startedAt":' || ${at} ||

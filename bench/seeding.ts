@@ -75,8 +75,8 @@ FROM execution o, (SELECT *, $5::text AS mark FROM unnest($2::uuid[], $3::int[],
 WHERE o.id = $1`;
 
 const stepSql = `
-INSERT INTO step (execution, ord, round, visit, undo_sort, undo_rank, readable, marked, node_id, scope, effect, undo, "row", call)
-SELECT c.id, ord, round, visit, undo_sort, undo_rank, readable, marked, node_id, scope, effect, undo, "row", call
+INSERT INTO step (execution, ord, round, visit, undo_sort, undo_rank, readable, marked, node_id, scope, effect, undo, call_id, "row", call)
+SELECT c.id, ord, round, visit, undo_sort, undo_rank, readable, marked, node_id, scope, effect, undo, call_id, "row", call
 FROM step o, unnest($2::uuid[]) AS c (id) WHERE o.execution = $1`;
 
 const callSql = `
@@ -112,8 +112,8 @@ const embeddedSql = [
   `INSERT INTO input (execution, payload, traceparent)
   SELECT c.no, replace(payload, :mark, c.instant), traceparent
   FROM copy c, input o WHERE o.execution = (SELECT no FROM execution WHERE id = :id)`,
-  `INSERT INTO step (execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, row)
-  SELECT c.no, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, row
+  `INSERT INTO step (execution, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, call_id, row)
+  SELECT c.no, ord, round, node_id, visit, scope, readable, marked, effect, undo, undo_rank, undo_sort, call_id, row
   FROM copy c, step o WHERE o.execution = (SELECT no FROM execution WHERE id = :id)`,
   `INSERT INTO call (execution, ord, row)
   SELECT c.no, ord, row FROM copy c, call o WHERE o.execution = (SELECT no FROM execution WHERE id = :id)`,

@@ -39,7 +39,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Stuck',
-        description: 'Executions that should have moved and did not. Runbook: stuck-or-corrupted.',
+        description: 'Executions that are due or run without a checkpoint for too long. Runbook: stuck-or-corrupted.',
         unit: 'short',
         queries: [['sum(saga_stuck_executions)', 'stuck']],
         limit: 1,
@@ -47,7 +47,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Oldest due',
-        description: 'How long the execution due longest has been due; a call under way counts, too.',
+        description: 'How long the execution that has waited longest for a worker has been due.',
         unit: 's',
         queries: [['max(saga_queue_oldest_due_age_seconds)', 'age']],
         limit: 60,
@@ -55,7 +55,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Active pods',
-        description: 'Workers, by the latest view of the members.',
+        description: 'Workers, according to the latest view of the members.',
         unit: 'short',
         queries: [['max(saga_redis_active_pods)', 'pods']],
         isNumber: true,
@@ -83,7 +83,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
     [
       {
         title: 'Duration p95, by definition',
-        description: 'From the start of the round to its end, waits included. Runbook: latency.',
+        description: 'From the start of the round to its end, including waits. Runbook: latency.',
         unit: 's',
         queries: [
           [p95('saga_duration_seconds', 'saga_name, saga_version', `{${chosen}}`), '{{saga_name}} {{saga_version}}'],
@@ -122,7 +122,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Retries and failed attempts',
-        description: 'Real retries of calls, and attempts that did not succeed, by outcome.',
+        description: 'Retries of calls, and attempts that did not succeed, by outcome.',
         unit: 'ops',
         queries: [
           [perSecond('saga_retried_total', 'phase', `{${chosen}}`), 'retries {{phase}}'],
@@ -147,7 +147,8 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Queue age and dispatch delay',
-        description: 'How long the oldest has been due, and p95 of the time from due to the first call.',
+        description:
+          'How long the execution that has waited longest has been due, and p95 of the time from due to the first call.',
         unit: 's',
         queries: [
           ['max(saga_queue_oldest_due_age_seconds)', 'oldest due'],
@@ -167,7 +168,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Stuck and corrupted',
-        description: 'Both are zero.',
+        description: 'Both should be zero.',
         unit: 'short',
         queries: [
           ['sum(saga_stuck_executions)', 'stuck'],
@@ -205,7 +206,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Active pods, as each sees them',
-        description: 'All lines lie on each other.',
+        description: 'All lines should coincide.',
         unit: 'short',
         queries: [['saga_redis_active_pods', '{{instance}}']],
       },
@@ -235,7 +236,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Redis errors',
-        description: 'Operations that failed. None. Runbook: redis-outage.',
+        description: 'Operations that failed; normally none. Runbook: redis-outage.',
         unit: 'ops',
         queries: [
           [perSecond('saga_redis_errors_total', 'operation'), '{{operation}}'],
@@ -259,7 +260,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Commit batch size',
-        description: 'Rows per batch. It grows with load: that is how load is survived.',
+        description: 'Rows per batch. It grows with load, which keeps commits few.',
         unit: 'short',
         queries: [
           [p95('saga_commit_batch_size', ''), 'p95'],
@@ -271,7 +272,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Store errors',
-        description: 'Operations that failed, by operation and class. None. Runbook: postgres-outage.',
+        description: 'Operations that failed, by operation and class; normally none. Runbook: postgres-outage.',
         unit: 'ops',
         queries: [[perSecond('saga_store_errors_total', 'operation, class'), '{{operation}} {{class}}']],
       },
@@ -333,7 +334,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Hooks',
-        description: 'What became of hooks, and how many are still to be delivered after the end. Runbook: hooks.',
+        description: 'Hooks by result, and how many are still to be delivered after the end. Runbook: hooks.',
         unit: 'short',
         queries: [
           ['sum by (result) (increase(saga_hook_ended_total[$__rate_interval]))', '{{result}}'],
@@ -377,7 +378,7 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Memory of executions in hand',
-        description: 'Of what they may take. At 100 % nothing new is claimed.',
+        description: 'Memory of running executions as a share of its bound. At 100 % a pod claims nothing new.',
         unit: 'percentunit',
         queries: [['saga_in_hand_bytes / saga_in_hand_max_bytes', '{{instance}}']],
       },
@@ -395,13 +396,13 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
       },
       {
         title: 'Requests refused',
-        description: 'Requests that were not let in, by reason: a caller with an old key, or an attacker who guesses.',
+        description: 'Refused requests, by reason: a caller with an old key, or an attacker who guesses.',
         unit: 'ops',
         queries: [[perSecond('saga_auth_rejected_total', 'reason'), '{{reason}}']],
       },
       {
         title: 'Trace exporter',
-        description: 'Spans, by what became of them. Anything but exported is lost.',
+        description: 'Spans by result. All results except exported are losses.',
         unit: 'ops',
         queries: [[perSecond('saga_trace_spans_total', 'result'), '{{result}}']],
       },
@@ -434,7 +435,7 @@ export function dashboard(): string {
   const document = {
     uid: 'trama',
     title: 'Trama',
-    description: 'Made by scripts/dashboard.ts; change it there.',
+    description: 'Generated by scripts/dashboard.ts; change it there.',
     tags: ['trama'],
     schemaVersion: 39,
     editable: true,

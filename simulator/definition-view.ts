@@ -74,7 +74,7 @@ function taskView(id: string, node: JsonObject): TaskView {
 function targetsOf(node: JsonObject): string[] {
   const cases = (node['cases'] ?? []) as readonly JsonObject[];
   const branches = (node['branches'] ?? []) as readonly Json[];
-  // A split's token goes on from the join once all branches have ended.
+  // A split's token continues from the join once all branches have ended.
   return [
     node['next'],
     node['onFailure'],

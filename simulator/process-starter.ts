@@ -60,7 +60,7 @@ export interface ProcessWraps {
   readonly wrapGate: (gate: CallGate) => CallGate;
 }
 
-/** What a process starter needs beside the world. */
+/** What a process starter needs in addition to the world. */
 export interface ProcessStarterParts extends ProcessWraps {
   readonly random: Random;
   /** The store that all processes share, below the wires. */
@@ -172,7 +172,7 @@ export class ProcessStarter {
         concealed: () => undefined,
       },
       callbacks: { keyFor: (used) => used ?? 'k', issue: issueCallback },
-      masker: { text: (text) => text, headers: (headers) => headers },
+      masker: { text: (text) => text, json: (value) => value, headers: (headers) => headers },
       plans,
       runs: works,
       version: '1.0.0',

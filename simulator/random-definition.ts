@@ -57,7 +57,7 @@ class Builder {
     this.#shape = shape;
   }
 
-  /** Adds a chain of blocks that goes on at `next`; returns its entry. */
+  /** Adds a chain of blocks that continues at `next`; returns its entry. */
   sequence(depth: number, next: string | undefined, top: boolean = false): string {
     const random = this.#random;
     const count = random.int(1, this.#shape.length);

@@ -59,7 +59,7 @@ export interface SimulationReport {
 const settleMillis = 600_000;
 const lapseSalt = 0x1a9_5e50;
 const pollMillis = 250;
-/** Longest time until a process looks at a due execution, beside the lease and the differences of clocks. */
+/** Longest time until a process looks at a due execution, in addition to the lease and the differences of clocks. */
 const graceMillis = 6_000;
 /** Age at which a cluster no longer counts as new. */
 const bootMillis = 4_000;

@@ -277,7 +277,7 @@ export class RuntimeFixture {
           signedUrl: `http://trama/${claims.nonce}`,
         }),
       },
-      masker: { text: (text) => text, headers: (headers) => headers },
+      masker: { text: (text) => text, json: (value) => value, headers: (headers) => headers },
       ...(this.gate === undefined ? undefined : { gate: this.gate }),
       plans: this.plans,
       runs,

@@ -12,7 +12,7 @@ export interface Departure extends Arrival {
   readonly attempt: number;
 }
 
-/** What the end of a call says about its host. */
+/** What the result of a call says about its host. */
 export type CallVerdict = 'answered' | 'failed' | 'neutral';
 
 /** What an HTTP link needs. */
@@ -23,7 +23,7 @@ export interface HttpLinkParts {
   readonly downstreams: Downstreams;
   /** Probability that a connection to the host fails. */
   readonly refused: (host: string) => number;
-  /** Called for every call before anything of it leaves. */
+  /** Called for every call before any part of it leaves. */
   readonly departing: (departure: Departure) => void;
   /** Called for every call that has ended for its process, which learns of its end or no longer waits. */
   readonly ended: (departure: Departure, verdict: CallVerdict) => void;
@@ -61,7 +61,7 @@ export class HttpLink implements HttpCaller {
       return { abort: () => clock.after(0, () => fail('aborted', false)) };
     }
     clock.after(random.int(0, 3), () => {
-      // A process that dies may lose what it has just begun to send.
+      // A process that dies may lose a request that it has just begun to send.
       if (process.isDead && random.chance(0.5)) return;
       downstreams.receive(departure, (reply) => {
         if (reply.kind === 'broken') fail('connect', true);

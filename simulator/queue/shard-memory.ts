@@ -207,7 +207,7 @@ export class ShardMemory {
 
   /** {@link ShardQueue.restore}. */
   restore(items: readonly ShardItem[], now: number, restMillis: number): readonly string[] {
-    // Processes that report the same loss ask for almost the same end: a difference of up to 100 ms extends no rest.
+    // Processes that report the same loss request almost the same end: a difference of up to 100 ms does not extend the rest.
     if (restMillis > 0 && this.marker !== undefined && this.#rest.until < now + restMillis - 100) {
       this.#rest = { from: now, until: now + restMillis };
     }

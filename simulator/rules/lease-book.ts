@@ -51,7 +51,7 @@ export class LeaseBook {
     const enter = (claimed: readonly Claimed[], end: number): void => {
       for (const { id, token } of claimed) {
         const known = this.#leases.get(id);
-        // The same id again, so its worker goes on.
+        // The queue handed out the same id again, so its worker continues.
         const wasOver = known !== undefined && this.#isOver(known);
         this.#leases.set(id, { token, end, doubt: wasOver ? this.#doubt('claim') : known?.doubt });
       }

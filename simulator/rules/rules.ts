@@ -24,7 +24,7 @@ export function checkExecution(ledger: Ledger, downstreams: Downstreams, account
   checkAccepted(account, blame);
   checkResolved(account, blame);
   checkHook(account, blame);
-  // A quarantined execution stays as it is, calls in flight included, until an operator lets it go on.
+  // A quarantined execution remains unchanged, including its calls in flight, until an operator retries it.
   if (end.reason === 'engine') return;
   const standing = document['standing'] as readonly unknown[] as readonly Standing[];
   for (const operation of downstreams.operationsOf(account.id)) {

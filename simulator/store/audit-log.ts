@@ -7,12 +7,12 @@ import { byId, pageOf } from './page.ts';
 export class AuditLog {
   readonly #entries = new Map<string, AuditEntry>();
 
-  /** Appends an entry, if there is one and it is not there yet. */
+  /** Appends an entry unless it is undefined or already recorded. */
   append(entry: AuditEntry | undefined): void {
     if (entry !== undefined && !this.#entries.has(entry.id)) this.#entries.set(entry.id, { ...entry });
   }
 
-  /** A page, newest first unless asked otherwise. Throws BadCursor. */
+  /** Returns a page, newest first by default. Throws BadCursor. */
   list(filter: AuditFilter, page: PageRequest): Page<AuditEntry> {
     const rows = [...this.#entries.values()]
       .filter((x) => filter.actor === undefined || filter.actor === x.actor)

@@ -20,7 +20,7 @@ export class DefinitionTable {
     return { kind: 'conflict', by: sameId === undefined ? 'name_version' : 'id' };
   }
 
-  /** The record by id, or by name and version (`latest`: most recently created). */
+  /** Returns the record by id, or by name and version (`latest`: most recently created). */
   get(
     key: { readonly id: string } | { readonly name: string; readonly version: string },
   ): DefinitionRecord | undefined {
@@ -31,7 +31,7 @@ export class DefinitionTable {
     return found && { ...found };
   }
 
-  /** Whether there is a record of this name, version and content. */
+  /** Whether a record has this name, version and content. */
   has({
     name,
     version,
@@ -44,7 +44,7 @@ export class DefinitionTable {
     return this.get({ name, version })?.hash === definitionHash;
   }
 
-  /** A page, newest first unless asked otherwise. Throws BadCursor. */
+  /** Returns a page, newest first by default. Throws BadCursor. */
   list(page: PageRequest, nameGlobs: readonly string[] | undefined): Page<DefinitionRecord> {
     const rows = this.#newest()
       .filter(({ name }) => fitsGlobs(name, nameGlobs))
@@ -58,12 +58,12 @@ export class DefinitionTable {
     });
   }
 
-  /** Removes it; answers whether it was there. */
+  /** Removes a record; returns whether it existed. */
   delete(id: string): boolean {
     return this.#records.delete(id);
   }
 
-  /** The text of a record with this content. */
+  /** Returns the text of a record with this content hash. */
   textOf(hash: string): string | undefined {
     return [...this.#records.values()].find((x) => x.hash === hash)?.definition;
   }

@@ -1,26 +1,29 @@
-/** Reads of the history of one execution in memory; the rows are in the order of their ords. */
+/** Reads the history of one execution; the rows are in the order of their ords. */
 import { isWithin } from '../../src/core/context/scope.ts';
 import type { OutputQuery } from '../../src/core/context/outputs.ts';
 import type { StepRow } from '../../src/core/history.ts';
 import type { UndoFilter } from '../../src/ports/store.ts';
 import { isStanding, readability } from '../../src/store/row-text.ts';
 
-/** Rows with outputs or keys of the latest visits that the queries ask for. */
+/** Rows with outputs or keys of the latest visits that the queries ask for; `isReadable` says which are found by node. */
 export function askedOutputs(
   steps: readonly StepRow[],
+  isReadable: (row: StepRow) => boolean,
   round: number,
   queries: readonly OutputQuery[],
 ): readonly StepRow[] {
-  const rows = steps.filter((row) => row.round === round && readability(row) > 0);
-  return rows.filter((row) =>
-    queries.some(({ nodeId, before = Infinity }) => {
+  const rows = steps.filter((row) => row.round === round && isReadable(row) && readability(row) > 0);
+  return steps.filter((row) =>
+    queries.some(({ nodeId, before = Infinity, at }) => {
+      if (at !== undefined) return row.ord === at;
+      if (!rows.includes(row)) return false;
       const latest = rows.findLast((x) => x.nodeId === nodeId && x.ord < before && readability(x) === 1);
       return row.nodeId === nodeId && row.ord < before && row.visit === latest?.visit;
     }),
   );
 }
 
-/** The next row to compensate. */
+/** Returns the next row to compensate. */
 export function nextUndo(
   steps: readonly StepRow[],
   round: number,
@@ -33,7 +36,7 @@ export function nextUndo(
     .at(0);
 }
 
-/** The latest standing effect of a visit before a round. */
+/** Returns the latest standing effect of a visit before a round. */
 export function latestStanding(
   steps: readonly StepRow[],
   nodeId: string,

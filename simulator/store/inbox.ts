@@ -4,7 +4,7 @@ import { acceptedOf } from '../../src/store/holder.ts';
 import { decodeState, encode } from '../../src/store/row-text.ts';
 import type { StoredExecution } from './stored-execution.ts';
 
-/** Puts an event into the inbox of an execution if the core admits it. Throws when the event is no JSON; then nothing is changed. */
+/** Appends an event to the inbox of an execution if the core admits it. Throws, and changes nothing, if the event is no JSON. */
 export function admitted(x: StoredExecution, row: InboxRow, bodyHash: string | undefined, now: number): OfferResult {
   const { event } = row;
   const callback = event.type === 'callback' ? event : undefined;

@@ -1,4 +1,4 @@
-/** Pages of what the store in memory holds. */
+/** Pages of the rows of the store in memory. */
 import type { CallRow, StepRow } from '../../src/core/history.ts';
 import type { ExecutionFilter } from '../../src/ports/store.ts';
 import type { Page, PageRequest, StepPageRequest } from '../../src/ports/records.ts';
@@ -17,7 +17,7 @@ import {
   type StoredStep,
 } from './stored-execution.ts';
 
-/** Those executions that the filter asks for, by id. Throws BadCursor. */
+/** Returns a page of the executions that match the filter, by id. Throws BadCursor. */
 export function executionPage(
   executions: Iterable<StoredExecution>,
   filter: ExecutionFilter,
@@ -41,7 +41,7 @@ function statedOf(x: StoredExecution): ListedExecution {
   return { ...recordOf(x), state: decodeState(x.state) };
 }
 
-/** Step rows by ord. Throws BadCursor. */
+/** Returns a page of step rows, by ord. Throws BadCursor. */
 export function stepPage(id: string, steps: readonly StoredStep[], page: StepPageRequest): Page<StepRow> {
   const { afterOrd = 0, withoutBodies } = page;
   const rows = steps.filter(({ ord }) => ord > afterOrd).sort((a, b) => a.ord - b.ord);
@@ -54,7 +54,7 @@ export function stepPage(id: string, steps: readonly StoredStep[], page: StepPag
   });
 }
 
-/** Call rows by ord. Throws BadCursor. */
+/** Returns a page of call rows, by ord. Throws BadCursor. */
 export function callPage(x: Pick<StoredExecution, 'id' | 'steps' | 'calls'>, page: PageRequest): Page<CallRow> {
   const recorded = x.steps.flatMap((step) => recordedCall(step) ?? []);
   const rows = [...x.calls, ...recorded].sort((a, b) => a.ord - b.ord);

@@ -72,10 +72,10 @@ interface StartKey {
 }
 
 /**
- * The store in memory: the same guarantees without durability, for simulations and tools.
+ * A store in memory for simulations: it gives the guarantees of the other stores except durability.
  *
- * It keeps JSON text and parses it anew for each answer, so that callers cannot change what is stored, and digits of numbers
- * survive as in the other stores. Each call completes in one step; lists have a fixed order.
+ * It keeps JSON text and parses the text for each answer, so that callers cannot change stored values, and numbers keep their
+ * digits as in the other stores. Each call completes in one step; lists have a fixed order.
  */
 export class MemoryStore implements Store {
   readonly #definitions = new DefinitionTable();
@@ -89,7 +89,7 @@ export class MemoryStore implements Store {
   readonly #show: ShowStep | undefined;
   #isOpen = false;
 
-  /** `now` is the store's clock, in ms since 1970; `show` says what lists show of large outputs, without it the whole. */
+  /** `now` is the store's clock, in ms since 1970; `show` shortens large outputs in lists, which are complete without it. */
   constructor(now: () => number = Date.now, show?: ShowStep) {
     this.#now = now;
     this.#show = show;
@@ -99,7 +99,7 @@ export class MemoryStore implements Store {
     this.#isOpen = true;
   }
 
-  /** Refuses requests from now on; opening it again brings everything back. */
+  /** Refuses requests from now on. Opening the store again makes all data available again. */
   async close(): Promise<void> {
     this.#isOpen = false;
   }
@@ -208,7 +208,7 @@ export class MemoryStore implements Store {
     return { kind: 'written', inboxSeq: x.inboxSeq };
   }
 
-  /** Everything is written as text before anything is changed: what cannot be stored leaves nothing behind. */
+  /** Serializes everything before it changes anything, so that a value that cannot be stored changes nothing. */
   #append(
     x: StoredExecution,
     change: Pick<Checkpoint, 'state' | 'summary' | 'steps' | 'undo'> & Partial<Pick<Checkpoint, 'calls'>>,
@@ -263,7 +263,8 @@ export class MemoryStore implements Store {
     ...[id, round, queries, maxBytes = Infinity]: Parameters<Store['readOutputs']>
   ): Promise<readonly StepRow[]> {
     this.#check();
-    const found = askedOutputs(this.#steps(id), round, queries);
+    const refOnly = new Set(this.#executions.get(id)?.steps.flatMap((step) => (step.isReadable ? [] : [step.ord])));
+    const found = askedOutputs(this.#steps(id), ({ ord }) => !refOnly.has(ord), round, queries);
     return withinBytes(found, maxBytes);
   }
 
@@ -359,7 +360,7 @@ export class MemoryStore implements Store {
     return this.#settings.get(key) === to;
   }
 
-  /** Processes that share this store are simulated with a shared queue. */
+  /** Always grants the role: simulated processes that share this store share a queue and never ask for it. */
   soleWorker(): SoleWorkerCandidacy {
     return unrivalled;
   }
@@ -389,7 +390,7 @@ export class MemoryStore implements Store {
   }
 }
 
-/** A row that cannot be written as text is invalid; nothing of it is kept. */
+/** Rejects a row that cannot be serialized, and keeps nothing of it. */
 function isolated<T>(write: () => T): T | { readonly kind: 'invalid'; readonly message: string } {
   try {
     return write();

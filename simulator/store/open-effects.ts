@@ -2,7 +2,7 @@
 import type { StepRow } from '../../src/core/history.ts';
 import type { EffectFilter } from '../../src/ports/store.ts';
 
-/** Of each round and kind the first `limit` in the order of compensation. */
+/** Returns the first `limit` effects of each round and kind, in the order of compensation. */
 export function openEffects(rows: readonly StepRow[], limit: number, { rounds, only, undo }: EffectFilter): StepRow[] {
   const found: StepRow[] = [];
   for (let round = rounds[0]; round <= rounds[1]; round++) {

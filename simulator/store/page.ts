@@ -16,7 +16,7 @@ function compare(a: Key, b: Key): number {
 /** How rows are paged. */
 interface Paging<R, T> {
   readonly kind: CursorKind;
-  /** Unless the page says. */
+  /** The order unless the page names one. */
   readonly order: 'asc' | 'desc';
   readonly keyOf: (row: R) => Key;
   readonly lengthOf: (row: R) => number;
@@ -24,9 +24,9 @@ interface Paging<R, T> {
 }
 
 /**
- * The page of `rows`, which are in ascending order of their keys.
+ * Returns a page of `rows`, which are in ascending order of their keys.
  *
- * @throws BadCursor when the cursor is none of this list.
+ * @throws BadCursor if the cursor belongs to another list.
  */
 export function pageOf<R, T>(rows: readonly R[], page: PageRequest, paging: Paging<R, T>): Page<T> {
   const { kind, keyOf, show } = paging;

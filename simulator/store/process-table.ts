@@ -5,7 +5,7 @@ import { type BeatAnswer, type ProcessInfo, type ProcessRow, rememberedMillis } 
 export class ProcessTable {
   readonly #rows = new Map<string, ProcessRow>();
 
-  /** A beat of a process at an instant of the store's clock. */
+  /** Records the beat of a process at an instant of the store's clock. */
   beat(process: ProcessInfo, isFirst: boolean, now: number): BeatAnswer {
     for (const { id, podId, beatAt } of this.#rows.values()) {
       const isFormerRun = isFirst && podId === process.podId;
@@ -18,7 +18,7 @@ export class ProcessTable {
     return { now, others };
   }
 
-  /** The process has ended in order. */
+  /** Removes a process that has ended in order. */
   end(id: string): void {
     this.#rows.delete(id);
   }

@@ -1,4 +1,4 @@
-/** What the store in memory keeps of an execution, and small readings of it. */
+/** An execution as the store in memory keeps it, and functions that read it. */
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../src/core/history.ts';
 import { stringifyJson, type Json } from '../../src/core/value/json.ts';
 import { fitsGlobs } from '../../src/core/value/name-globs.ts';
@@ -30,6 +30,8 @@ import {
 export interface StoredStep extends Omit<StepText, 'row' | 'output' | 'shown' | 'undo'> {
   readonly texts: StepTexts;
   readonly callId: number | null;
+  /** Whether the row's output is found by its node. */
+  readonly isReadable: boolean;
   undo: UndoState | null;
 }
 
@@ -58,9 +60,9 @@ export interface StoredExecution {
   inboxSeq: number;
   claim: string | undefined;
   claims: number;
-  /** The latest change while it was terminal. */
+  /** When the execution last changed while it was terminal. */
   change: string | undefined;
-  /** Null when nothing is left to do. */
+  /** Null if the execution needs no further work. */
   dueAt: number | null;
   state: string;
   summary: ExecutionSummary;
@@ -69,17 +71,22 @@ export interface StoredExecution {
   readonly inbox: StoredEvent[];
 }
 
-/** A step row as stored. Throws when it is no JSON, or its place in the history is no integer. */
+/** Serializes a step row. Throws if it is no JSON, or its place in the history is no integer. */
 export function encodeStep(id: string, row: StepRow, show?: ShowStep): StoredStep {
   for (const part of [row.ord, row.round, row.visit]) {
     if (!Number.isSafeInteger(part)) throw new TypeError(`The row's place in the history is no integer: ${part}.`);
   }
   const { ord, round, nodeId, visit, scope, effect = null, undo = null, undoRank = null, undoSort = null, call } = row;
   const columns = { ord, round, nodeId, visit, scope, effect, undo, undoRank, undoSort };
-  return { ...columns, callId: call?.callId ?? null, texts: encodeTexts(id, row, show) };
+  return {
+    ...columns,
+    callId: call?.callId ?? null,
+    isReadable: row.refOnly !== true,
+    texts: encodeTexts(id, row, show),
+  };
 }
 
-/** A call row as stored. Throws when it is no JSON, or its place in the history is no integer. */
+/** Serializes a call row. Throws if it is no JSON, or its place in the history is no integer. */
 export function encodeCall(id: string, row: CallRow): StoredCall {
   if (!Number.isSafeInteger(row.ord)) throw new TypeError(`The row's place in the history is no integer: ${row.ord}.`);
   const { ord } = row;
@@ -96,13 +103,13 @@ export function recordedCall(step: StoredStep): StoredCall | undefined {
   return { ord: ord - 1, row, callId, round, nodeId, visit, call, output: shown === null ? output : null };
 }
 
-/** The step row, with its whole output, and its present `undo`. */
+/** Returns the step row with its whole output and its current `undo`. */
 export function stepOf(id: string, step: StoredStep): StepRow {
   const { row, output } = step.texts;
   return decodeStep(id, { ...step, row, output });
 }
 
-/** The texts of it that a list reads. */
+/** The texts of a step row that a list reads. */
 function listedTexts(
   { texts: { row, shown, output } }: StoredStep,
   withoutBodies = false,
@@ -111,18 +118,18 @@ function listedTexts(
   return { row, shown, output: shown === null ? output : null };
 }
 
-/** The step row as lists have it. */
+/** Returns the step row as lists show it. */
 export function listedStepOf(id: string, step: StoredStep, withoutBodies?: boolean): StepRow {
   return decodeStep(id, { ...step, ...listedTexts(step, withoutBodies) });
 }
 
-/** Characters of it that a list reads. */
+/** The number of characters of a row that a list reads. */
 export function listedLength(step: StoredStep, withoutBodies?: boolean): number {
   const { row, shown, output } = listedTexts(step, withoutBodies);
   return lengthOf(row, shown, output);
 }
 
-/** The rows, unless they take more bytes as JSON. */
+/** Returns the rows. Throws OutputsTooLarge if they exceed `maxBytes` as JSON. */
 export function withinBytes(rows: readonly StepRow[], maxBytes: number): readonly StepRow[] {
   if (maxBytes < Infinity) {
     const bytes = rows.reduce((sum, row) => sum + Buffer.byteLength(stringifyJson(row as unknown as Json)), 0);
@@ -131,7 +138,7 @@ export function withinBytes(rows: readonly StepRow[], maxBytes: number): readonl
   return rows;
 }
 
-/** Applies marks to rows written before. */
+/** Applies marks to earlier rows. */
 export function appendMarks(x: StoredExecution, marks: readonly UndoMark[]): void {
   for (const mark of marks) {
     for (const step of x.steps) {
@@ -141,7 +148,7 @@ export function appendMarks(x: StoredExecution, marks: readonly UndoMark[]): voi
   }
 }
 
-/** As it is listed while it is due; undefined without a due time. */
+/** Returns the execution as the list of due executions shows it; undefined without a due time. */
 export function dueDetailOf(x: StoredExecution): DueDetail | undefined {
   const { id, slot, dueAt, claim, claims, summary } = x;
   if (dueAt === null) return undefined;
@@ -165,14 +172,14 @@ export function countsOf(executions: readonly StoredExecution[]): ActiveCounts {
   return { statuses, callbackKeys, pendingHooks };
 }
 
-/** What a filter may ask of the hook of one that is over: one that is to be delivered has a due time, one given up a warning. */
+/** The state of the hook of a terminal execution, for filters: `pending` has a due time, `failed` a warning. */
 function hookOf({ dueAt, summary }: StoredExecution): ExecutionFilter['hook'] {
   if (!isOver(summary)) return undefined;
   if (dueAt !== null) return 'pending';
   return summary.callbackWarning === undefined ? undefined : 'failed';
 }
 
-/** Unconsumed events, oldest first. */
+/** Returns the unconsumed events, oldest first. */
 export function waitingRows(x: StoredExecution): readonly InboxRow[] {
   return x.inbox.flatMap(({ id, at, event }) => (event === undefined ? [] : [{ id, at, event: decodeEvent(event) }]));
 }
@@ -181,7 +188,7 @@ function stands(x: StoredExecution): boolean {
   return x.summary.maybeStanding && x.steps.some((step) => isStanding(stepOf(x.id, step)));
 }
 
-/** The execution as lists show it. */
+/** Returns the execution as lists show it. */
 export function recordOf(x: StoredExecution): ExecutionRecord {
   const { id, slot, name, version, definitionHash, createdAt, labels, summary } = x;
   return {
@@ -197,7 +204,7 @@ export function recordOf(x: StoredExecution): ExecutionRecord {
   };
 }
 
-/** The execution with its state. */
+/** Returns the execution with its state. */
 export function progressOf(x: StoredExecution): ExecutionProgress {
   return {
     ...recordOf(x),
@@ -208,7 +215,7 @@ export function progressOf(x: StoredExecution): ExecutionProgress {
   };
 }
 
-/** Whether the execution is one of those that the filter asks for. */
+/** Whether the execution matches the filter. */
 export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
   const { summary } = x;
   const { completedAt } = summary;
@@ -231,7 +238,7 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
   );
 }
 
-/** Takes an execution over, and what its new owner starts from; undefined for one without a due time. See {@link Store.takeOver}. */
+/** Takes an execution over and returns what its new owner needs; undefined without a due time. See {@link Store.takeOver}. */
 export function takenOver(
   x: StoredExecution,
   claim: string,
@@ -272,14 +279,14 @@ export function takenOver(
   };
 }
 
-/** The claim of an execution; empty for one that is absent or has no due time. */
+/** Returns the claim of an execution; empty if the execution does not exist or has no due time. */
 export function claimOf(x: StoredExecution | undefined): readonly ClaimRow[] {
   if (x === undefined || x.dueAt === null) return [];
   const { id, claim, seq, inboxSeq } = x;
   return [{ id, seq, inboxSeq, ...(claim === undefined ? undefined : { claim }) }];
 }
 
-/** A new execution as it is stored. Throws when a part of it is no JSON. */
+/** Serializes a new execution. Throws if a part of it is no JSON. */
 export function storedExecution(x: NewExecution, show: ShowStep | undefined): StoredExecution {
   return {
     id: x.id,
@@ -305,7 +312,7 @@ export function storedExecution(x: NewExecution, show: ShowStep | undefined): St
   };
 }
 
-/** Whether retention may remove an execution: completed before the instant, with nothing left to deliver or to settle. */
+/** Whether retention may remove an execution: it completed before the instant, and no hook or effect is pending. */
 export function isRemovable({ id, dueAt, summary, steps }: StoredExecution, before: number): boolean {
   const { completedAt, status, maybeStanding } = summary;
   if (dueAt !== null || completedAt === undefined || completedAt >= before || status === 'CORRUPTED') return false;

@@ -37,7 +37,7 @@ export async function findCallbackPlace(
   if (detail === undefined) return unknownExecution(executionId);
   const node = (await planOf(app, detail)).nodes.get(nodeId);
   const hasPage = node?.kind === 'task' && node.callback?.confirmPage === true;
-  if (hasPage && addressee(detail.state, claims).kind === 'nobody') {
+  if (hasPage && addressee(detail.state, claims).kind === 'none') {
     return refused('callback_not_waiting', 'The node is no longer waiting for this callback.');
   }
   return granted({ name: detail.name, nodeId, hasPage });

@@ -8,7 +8,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, type Refusal, refused, unknownExecution } from './answer.ts';
 import type { AppContext, CallbackRejection } from './context.ts';
 import { turnFields } from '../engine/watchdog.ts';
-import { inTurn, runOf } from './queries/run-view.ts';
+import { inTurn, planOf, runOf } from './queries/run-view.ts';
 
 /** A received callback. */
 export interface CallbackRequest {
@@ -150,7 +150,10 @@ async function judgePending(
   callback: Omit<CallbackEvent, 'pending'>,
 ): Promise<boolean> {
   const to = addressee(detail.state, callback);
-  if (to.kind === 'nobody') return false;
+  if (to.kind === 'none') return false;
+  const node = (await planOf(app, detail)).nodes.get(callback.nodeId);
+  // Most nodes have no such condition; then neither payload nor outputs are parsed.
+  if (node?.kind !== 'task' || node.callback?.pendingWhen === undefined) return false;
   const run = await runOf(app, detail, (bare) => lackOfCallback(bare, to.token));
   return inTurn(
     app,

@@ -164,7 +164,10 @@ async function renderUndo(
   const prepared = prepareCall(
     { ...run, state: compensating(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
-    { resolver: { variable: app.variable, secret: () => redacted }, undoOutputs },
+    {
+      resolver: { variable: app.variable, secret: () => redacted, maskJson: (value) => app.masker.json(value) },
+      undoOutputs,
+    },
   );
   return prepared && requestOf(app, run, prepared, target, budget);
 }
@@ -181,7 +184,7 @@ async function renderForward(
     { ...run, outputs, state: calling(run.state, target) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'UP', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     {
-      resolver: { variable: app.variable, secret: () => redacted },
+      resolver: { variable: app.variable, secret: () => redacted, maskJson: (value) => app.masker.json(value) },
       callback: { url: redacted, token: redacted, signedUrl: redacted },
     },
   );

@@ -71,7 +71,7 @@ function admitCallback(state: State, event: CallbackEvent, bodyHash: string, see
   if (binding !== undefined) {
     return binding.bodyHash === bodyHash ? { kind: 'duplicate', pending: false } : { kind: 'other_body' };
   }
-  if (addressee(state, event).kind !== 'nobody') {
+  if (addressee(state, event).kind !== 'none') {
     if (!event.pending) return accepted;
     if (same.some((other) => other.bodyHash === bodyHash)) return { kind: 'duplicate', pending: true };
     return same.length < maxPendingCallbacks ? accepted : { kind: 'rate_limited' };

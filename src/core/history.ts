@@ -88,6 +88,11 @@ export interface StepRow {
    * operator.
    */
   readonly note?: string;
+  /**
+   * Nothing finds the row's output by the id of its node, only by the row's ord (`prev`, a result): see `Plan.sought`. Stores
+   * leave such rows out of the index of outputs, and do not read this field back.
+   */
+  readonly refOnly?: true;
   /** The attempt whose answer this row records. Stores write it with the row, and read it in lists of calls only. */
   readonly call?: EndingCall;
   /** Replaces an `output` that is too large for lists. Only stores set it, never the core. */

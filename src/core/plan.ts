@@ -181,6 +181,8 @@ export interface RequiredPath {
 export interface Plan {
   /** Approximate size in memory, in bytes. */
   readonly weight: number;
+  /** The state format of its executions: the least one whose processes run it alike. */
+  readonly format: number;
   /** Content hash of the definition as stored. */
   readonly hash: string;
   readonly name: string;
@@ -203,6 +205,8 @@ export interface Plan {
   /** Nodes without a call whose visit numbers a template or condition reads; their step rows need an output. */
   readonly visitsRead: ReadonlySet<string>;
   readonly asks: Asks;
+  /** The nodes whose outputs are found in the history by the id of the node: those that any place reads, and async tasks. */
+  readonly sought: ReadonlySet<string>;
   /**
    * For each node, the nodes whose outputs a token there, or anywhere it can still reach, may read from memory: bit
    * sets by {@link NodePlan.index}. Excludes reads of compensations, which are loaded from the history.

@@ -2,7 +2,6 @@ import { apply } from './apply.ts';
 import type { Env, ExecutionHeader, Transition } from './run.ts';
 import { Outputs } from './context/outputs.ts';
 import type { Plan } from './plan.ts';
-import { stateFormat } from './state.ts';
 import type { State } from './state.ts';
 
 /**
@@ -12,7 +11,7 @@ import type { State } from './state.ts';
 export function begin(plan: Plan, header: ExecutionHeader, env: Env, startAt?: number): Transition {
   const later = startAt !== undefined && startAt > env.now;
   const state: State = {
-    format: stateFormat,
+    format: plan.format,
     round: 1,
     ord: 0,
     calls: 0,

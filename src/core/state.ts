@@ -1,8 +1,11 @@
 import type { Outcome } from './context/context.ts';
 import type { RetryError } from './plan.ts';
 
-/** The version of the state format. Workers leave states with a higher version to newer workers. */
-export const stateFormat = 1;
+/**
+ * The greatest version of the state format that this release knows. Workers leave states with a greater one to newer workers.
+ * Version 2 is that of definitions with values and operators that earlier releases do not have; see `Plan.format`.
+ */
+export const stateFormat = 2;
 
 /** Statuses of executions that are over. */
 export type TerminalStatus = 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'CORRUPTED' | 'TERMINATED';

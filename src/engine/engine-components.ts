@@ -12,7 +12,7 @@ import { ClaimLoop } from './worker/claim-loop.ts';
 import { Coalescer } from './write/coalescer.ts';
 import { CoreEnvironment } from './core-env.ts';
 import { DriverTimers } from './execution/driver-timers.ts';
-import type { CallMasker } from './call/exchange.ts';
+import type { CallMasker } from './call/prepared-call.ts';
 import type { CallGate } from './call/gate/call-gate.ts';
 import { renewLeases } from './worker/lease-keeper.ts';
 import { Loader } from './worker/loader.ts';

@@ -38,7 +38,7 @@ export function traceparentOf(
 ): string {
   const span = spanOf(random);
   if (isUsable(traceparent)) return `${traceparent.slice(0, 36)}${span}${traceparent.slice(52)}`;
-  return ['00', traceId, span, isSampled ? '01' : '00'].join('-');
+  return `00-${traceId}-${span}-${isSampled ? '01' : '00'}`;
 }
 
 function isUsable(traceparent: string | undefined): traceparent is string {

@@ -78,8 +78,13 @@ export class Journal {
   /** The rows of the latest visits that the queries ask for, in the order of their ords. */
   readOutputs(round: number, queries: readonly OutputQuery[]): readonly StepRow[] {
     const wanted = new Set<StepRow>();
-    for (const { nodeId, before = Number.MAX_SAFE_INTEGER } of queries) {
-      const rows = this.steps.filter((row) => row.round === round && row.nodeId === nodeId && row.ord < before);
+    for (const { nodeId, before = Number.MAX_SAFE_INTEGER, at } of queries) {
+      const own = this.steps.filter((row) => row.round === round && row.nodeId === nodeId);
+      if (at !== undefined) {
+        for (const row of own) if (row.ord === at) wanted.add(row);
+        continue;
+      }
+      const rows = own.filter((row) => row.ord < before && row.refOnly !== true);
       const latest = rows.findLast(isAnswer)?.visit;
       for (const row of rows) if (row.visit === latest && (row.phase === 'DOWN' || isAnswer(row))) wanted.add(row);
     }

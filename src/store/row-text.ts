@@ -45,10 +45,11 @@ export function decodeLabels(text: string | null): Readonly<Record<string, strin
 }
 
 /**
- * Whether later templates may read this row: 1 a visit's own answer or key, 2 the answer of its compensation, 0 neither.
- * A callback judged pending is no answer.
+ * Whether later templates may find this row by its node: 1 a visit's own answer or key, 2 the answer of its compensation,
+ * 0 neither. A callback judged pending is no answer.
  */
 export function readability(row: StepRow): 0 | 1 | 2 {
+  if (row.refOnly === true) return 0;
   if (row.phase === 'DOWN') return row.output === undefined ? 0 : 2;
   return row.outcome !== 'pending' && (row.output !== undefined || row.key !== undefined) ? 1 : 0;
 }

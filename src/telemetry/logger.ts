@@ -23,6 +23,9 @@ export interface Log extends LogSink {
   close(): Promise<void>;
 }
 
+/** From the least severe. */
+const severities: readonly LogOptions['level'][] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
 /** How long a close waits for the reader of the log. */
 const closeMillis = 2000;
 
@@ -80,25 +83,17 @@ async function openDestination({ format, destination = 1 }: LogOptions): Promise
 export async function createLog(options: LogOptions): Promise<Log> {
   const destination = await openDestination(options);
   const isPretty = options.format === 'pretty';
-  const logger = pino(
-    {
-      level: options.level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      // Lines for people are rendered from the JSON, which would restore the characters that it escapes.
-      hooks: { streamWrite: (line) => visibleJson(options.mask(line), isPretty) },
-    },
-    destination,
-  );
+  const leastSevere = severities.indexOf(options.level);
   let closing: Promise<void> | undefined;
+  const writes = (level: LogLevel): boolean => closing === undefined && severities.indexOf(level) >= leastSevere;
   return {
-    writes: (level: LogLevel) => closing === undefined && logger.isLevelEnabled(level),
+    writes,
     write(level: LogLevel, message: string, fields: LogFields | undefined) {
-      if (closing !== undefined) return;
-      const text = isPretty ? visibleLine(message) : message;
-      if (fields === undefined) logger[level](text);
-      else logger[level](fields, text);
+      if (!writes(level)) return;
+      const msg = isPretty ? visibleLine(message) : message;
+      const line = JSON.stringify({ level, time: new Date().toISOString(), ...fields, msg });
+      // Lines for people are rendered from the JSON, which would restore the characters that it escapes.
+      destination.write(visibleJson(options.mask(`${line}\n`), isPretty));
     },
     close() {
       closing ??= ended(destination);

@@ -116,6 +116,8 @@ export class PrometheusTelemetry implements Telemetry {
   /** Set at most once, before the first event; undefined without tracing. */
   tracer: Tracer | undefined;
   readonly #series: Series = createSeries();
+  /** Cells of API requests by route, method and status: looking one up in its family takes a new text. */
+  readonly #served = new Map<string, Map<string, Map<number, HistogramCell>>>();
   #lag: EventLoopLag | undefined;
   #process: Promise<Registry> | undefined;
   readonly #log: LogSink;
@@ -327,6 +329,12 @@ export class PrometheusTelemetry implements Telemetry {
 
   /** Counts an answered API request. `route` is the template instead of the path, which keeps label values few. */
   served(method: string, route: string, status: number, millis: number): void {
-    this.#series.httpServer.cell(method, route, String(status)).observe(millis / 1000);
+    let ofRoute = this.#served.get(route);
+    if (ofRoute === undefined) this.#served.set(route, (ofRoute = new Map<string, Map<number, HistogramCell>>()));
+    let ofMethod = ofRoute.get(method);
+    if (ofMethod === undefined) ofRoute.set(method, (ofMethod = new Map<number, HistogramCell>()));
+    let cell = ofMethod.get(status);
+    if (cell === undefined) ofMethod.set(status, (cell = this.#series.httpServer.cell(method, route, String(status))));
+    cell.observe(millis / 1000);
   }
 }

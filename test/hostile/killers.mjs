@@ -2,9 +2,15 @@
  * Preloaded into a server (`node --import`): the process is killed, without a word, as soon as it does a certain thing for a certain
  * execution, as an engine does that loops or eats all memory over it. `KILLERS` names the execution of each place, as JSON.
  */
-import { Draft } from '../../src/core/draft.ts';
-import { CallRunner } from '../../src/engine/call/call-runner.ts';
-import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+/** Loads a module of the program that this process runs: the compiled one, or the sources. */
+function ofProgram(path) {
+  const isBuilt = process.argv[1].endsWith('.js');
+  return import(new URL(isBuilt ? `../../dist/${path}.js` : `../../src/${path}.ts`, import.meta.url).href);
+}
+
+const { Draft } = await ofProgram('core/draft');
+const { CallRunner } = await ofProgram('engine/call/call-runner');
+const { SqliteStore } = await ofProgram('store/sqlite/sqlite-store');
 
 const { load, read, render, apply, checkpoint } = JSON.parse(process.env['KILLERS'] ?? '{}');
 

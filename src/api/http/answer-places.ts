@@ -60,13 +60,21 @@ export class AnswerPlaces {
    * @throws ApiError `overloaded` if the caller has too many waiting requests.
    */
   enter(caller: string, go: () => void, isCounted = false): () => void {
+    if (this.#waiting.size === 0 && this.#made < maxMade && (this.#madeOf.get(caller) ?? 0) < maxMade - 1) {
+      this.#come(caller);
+      go();
+      let isIn = true;
+      return () => {
+        if (isIn) this.#leave(caller);
+        isIn = false;
+      };
+    }
     const queue = this.#waiting.get(caller) ?? [];
     if (!isCounted && queue.length >= maxWaiting) throw new ApiError('overloaded');
     let phase: 'waiting' | 'in' | 'out' = 'waiting';
     const resume = (): void => {
       phase = 'in';
-      this.#made++;
-      this.#madeOf.set(caller, (this.#madeOf.get(caller) ?? 0) + 1);
+      this.#come(caller);
       go();
     };
     queue.push(resume);
@@ -77,6 +85,11 @@ export class AnswerPlaces {
       else if (phase === 'in') this.#leave(caller);
       phase = 'out';
     };
+  }
+
+  #come(caller: string): void {
+    this.#made++;
+    this.#madeOf.set(caller, (this.#madeOf.get(caller) ?? 0) + 1);
   }
 
   #forget(caller: string, resume: Waiting): void {
@@ -154,29 +167,60 @@ export function callerOf(request: FastifyRequest): string {
   return request.principal?.id ?? request.ip;
 }
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Frees the place of the answer that is being produced. */
+    leavePlace: (() => void) | null;
+  }
+}
+
 /**
  * Waits for a place to produce this request's answer. The place is freed once the answer is finished or the client
  * disconnects. See {@link AnswerPlaces.enter}.
  */
 export function placeFor(
-  { answers }: AnswerParts,
+  parts: AnswerParts,
   request: FastifyRequest,
   reply: FastifyReply,
   isCounted = false,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const leave = answers.enter(callerOf(request), resolve, isCounted);
-    reply.raw.once('close', () => {
-      leave();
-      // Resumes a waiting handler, so that it ends.
-      reject(new ApiError('overloaded'));
-    });
-    leaves.set(reply, leave);
+    enterPlace(parts, request, reply, (error) => (error === undefined ? resolve() : reject(error)), isCounted);
   });
 }
 
-/** Functions that free the places of answers being produced. */
-const leaves = new WeakMap<FastifyReply, () => void>();
+/** Calls `done` once, possibly at once: with the place, or with an error if the client goes before there is one. */
+function enterPlace(
+  { answers }: AnswerParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+  isCounted = false,
+): void {
+  let phase: 'entering' | 'waiting' | 'in' = 'entering';
+  const leave = answers.enter(
+    callerOf(request),
+    () => {
+      const wasWaiting = phase === 'waiting';
+      phase = 'in';
+      if (wasWaiting) done();
+    },
+    isCounted,
+  );
+  reply.leavePlace = leave;
+  reply.raw.once('close', () => {
+    leave();
+    // Resumes a waiting handler, so that it ends.
+    if (phase === 'waiting') done(new ApiError('overloaded'));
+  });
+  if (isIn(phase)) done();
+  else phase = 'waiting';
+}
+
+/** The compiler does not know that the phase may have changed during the call that was given the function. */
+function isIn(phase: string): boolean {
+  return phase === 'in';
+}
 
 /** Frees the place of a finished answer, and counts its bytes until the client has read them. */
 export function answerMade(
@@ -185,24 +229,29 @@ export function answerMade(
   reply: FastifyReply,
   payload: unknown,
 ): void {
-  leaves.get(reply)?.();
+  reply.leavePlace?.();
   if (typeof payload !== 'string') return;
+  const { raw } = reply;
   const bytes = payload.length;
   const cut = (): void => {
     log.log('warn', 'slow reader cut off: too much waits to be read', { requestId: request.id, bytes });
-    reply.raw.destroy();
+    raw.destroy();
   };
   const sent = answers.send({ caller: callerOf(request), bytes, cut });
-  reply.raw.once('close', sent).once('finish', sent);
-  reply.raw.setTimeout(stalledMillis, () => reply.raw.destroy());
+  raw.once('close', sent).once('finish', sent);
+  // The system takes most answers at once, and these need no timer.
+  setImmediate(() => {
+    if (!raw.writableFinished && !raw.destroyed) raw.setTimeout(stalledMillis, () => raw.destroy());
+  });
 }
 
 /** Limits the large answers of routes registered after this call. */
 export function limitAnswers(server: FastifyInstance, parts: AnswerParts): void {
+  server.decorateReply('leavePlace', null);
   server.addHook('onRoute', (route: RouteOptions) => {
     if (route.method !== 'GET' || !/^\/(?:workflows|sagas|audit)(?:\/|$)/.test(route.url)) return;
     if (route.url.endsWith('/events')) return;
-    route.preHandler = (request, reply) => placeFor(parts, request, reply);
+    route.preHandler = (request, reply, done) => enterPlace(parts, request, reply, done);
     route.onSend = (request, reply, payload, done) => {
       answerMade(parts, request, reply, payload);
       done(null, payload);

@@ -1,11 +1,11 @@
 import type { ShownBody, StepRow } from '../../core/history.ts';
 import { type Json, stringifyJson } from '../../core/value/json.ts';
 import type { ShowStep } from '../../ports/listing.ts';
-import { type CallMasker, cut } from '../../engine/call/exchange.ts';
+import { type ExchangeMasker, cut } from '../../engine/call/exchange.ts';
 
 /** How the history shows bodies. */
 export interface BodyView {
-  readonly masker: Pick<CallMasker, 'text'>;
+  readonly masker: Pick<ExchangeMasker, 'text'>;
   /** Characters of a body to show. */
   readonly maxHistoryBody: number;
 }

@@ -140,7 +140,7 @@ function hasSameResult({ round, result }: State, other: State | undefined): bool
 async function resultOf(app: AppContext, id: string, state: State): Promise<Json | undefined> {
   const ref = state.end === undefined ? undefined : state.result;
   if (ref === undefined) return undefined;
-  const rows = await app.store.readOutputs(id, state.round, [{ nodeId: ref.nodeId, before: ref.ord + 1 }]);
+  const rows = await app.store.readOutputs(id, state.round, [{ nodeId: ref.nodeId, at: ref.ord }]);
   return Outputs.empty.with(rows).at(ref)?.response?.body;
 }
 

@@ -13,7 +13,8 @@ export function idempotencyKey(
   phase: CallPhase,
   operation: number = 1,
 ): string {
-  // Joined at once: each of eight concatenations would make a further text.
-  const key = [executionId, round, nodeId, visit, phase].join(':');
+  // The short end first: every piece that is added to the long id makes a further text.
+  const end = `:${String(round)}:${nodeId}:${String(visit)}:${phase}`;
+  const key = `${executionId}${end}`;
   return operation === 1 ? key : `${key}.${String(operation)}`;
 }

@@ -1,5 +1,6 @@
 import type { NodeView, RenderContext } from './context.ts';
 import type { Run } from '../run.ts';
+import type { Json } from '../value/json.ts';
 import type { Outputs } from './outputs.ts';
 import type { Token } from '../state.ts';
 
@@ -7,6 +8,8 @@ import type { Token } from '../state.ts';
 export interface Resolver {
   variable(name: string): string | undefined;
   secret(name: string): string | undefined;
+  /** See `RenderContext.maskJson`. */
+  readonly maskJson?: (value: Json) => Json;
 }
 
 const noSecret = (): undefined => undefined;
@@ -100,6 +103,10 @@ class ViewOfRun implements RenderContext {
 
   get failure(): RenderContext['failure'] {
     return this.#view.failure;
+  }
+
+  get maskJson(): RenderContext['maskJson'] {
+    return this.#resolver.maskJson;
   }
 
   variable(name: string): string | undefined {

@@ -72,6 +72,8 @@ export interface RenderContext {
   variable(name: string): string | undefined;
   /** Returns the value of a secret, or undefined if it is not configured. Does not throw. */
   secret(name: string): string | undefined;
+  /** Masks secrets in a value that a computation reads, since what it makes of them cannot be recognised. Absent: nothing is masked. */
+  readonly maskJson?: ((value: Json) => Json) | undefined;
   /** Returns the node as this token sees it, or undefined if it was not visited. */
   node(id: string): NodeView | undefined;
   /** Ids of the visible nodes, in the order of their first completion. */

@@ -59,4 +59,17 @@ describe('outputs', () => {
     expect(refusing.leftOut).toEqual(['b']);
     expect(() => refusing.find('a', '')).toThrow('The output of a is too large.');
   });
+
+  it('stay as they were when rows come after them, however many nodes there are', () => {
+    const versions = [Outputs.empty];
+    for (let ord = 1; ord <= 30; ord++) {
+      const before = versions.at(-1) as Outputs;
+      versions.push(before.with([rowOf(ord, `n${String(ord)}`, ord), rowOf(100 + ord, 'loop', ord, ord)]));
+    }
+    for (const [count, outputs] of versions.entries()) {
+      const seen = Array.from({ length: 30 }, (_, i) => bodyOf(outputs, `n${String(i + 1)}`));
+      expect(seen.filter((body) => body !== undefined)).toHaveLength(count);
+      if (count > 0) expect(bodyOf(outputs, 'loop')).toHaveLength(count);
+    }
+  });
 });

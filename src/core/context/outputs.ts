@@ -1,6 +1,7 @@
 import type { NodeView } from './context.ts';
 import type { StepOutput, StepRow } from '../history.ts';
 import { type Json, memorySize, roughSize } from '../value/json.ts';
+import type { Mutable } from '../value/mutable.ts';
 import { canSee } from './scope.ts';
 import type { OutputRef } from '../state.ts';
 import { RenderFault } from '../template/run.ts';
@@ -13,12 +14,27 @@ interface Entry {
   size?: number;
 }
 
+/** The entries of one node. */
+interface Recent {
+  readonly nodeId: string;
+  readonly entries: readonly Entry[];
+}
+
+type EntryMap = ReadonlyMap<string, readonly Entry[]>;
+
+/** Number of nodes beside the map of all of them. */
+const maxRecent = 8;
+
+const noneRecent: readonly Recent[] = [];
 const noneLeft: ReadonlyMap<string, string | undefined> = new Map();
 
-/** A query for the rows of the latest visit of a node, limited to rows with an ord below `before` if present. */
+/** A query for outputs of a node. */
 export interface OutputQuery {
   readonly nodeId: string;
+  /** Limits the search to rows with a lower ord. */
   readonly before?: number;
+  /** Finds the row with this ord only. Otherwise, the rows of the latest visit are found, but for `refOnly` ones. */
+  readonly at?: number;
 }
 
 /**
@@ -35,13 +51,28 @@ export class Outputs {
   /** Outputs of a round in which no node has responded yet. */
   static readonly empty: Outputs = new Outputs(new Map(), noneLeft);
 
-  readonly #entries: ReadonlyMap<string, readonly Entry[]>;
+  readonly #base: EntryMap;
+  /** The latest nodes, in place of those in the map: copying the whole map for each row would take most of the time. */
+  readonly #recent: readonly Recent[];
   /** Nodes with outputs left in the store, mapped to the error if these cannot be loaded. */
   readonly #left: ReadonlyMap<string, string | undefined>;
 
-  private constructor(entries: ReadonlyMap<string, readonly Entry[]>, left: ReadonlyMap<string, string | undefined>) {
-    this.#entries = entries;
+  private constructor(
+    base: EntryMap,
+    left: ReadonlyMap<string, string | undefined>,
+    recent: readonly Recent[] = noneRecent,
+  ) {
+    this.#base = base;
     this.#left = left;
+    this.#recent = recent;
+  }
+
+  #all(): EntryMap {
+    return merged(this.#base, this.#recent);
+  }
+
+  #entriesOf(nodeId: string): readonly Entry[] | undefined {
+    return entriesIn(this.#base, this.#recent, nodeId);
   }
 
   /** Creates outputs that leave those of the given nodes in the store. */
@@ -66,7 +97,7 @@ export class Outputs {
 
   /** Adds the outputs of these nodes that had been left in the store; `rows` is the result of `lackQueries`. */
   restored(nodeIds: readonly string[], rows: readonly StepRow[]): Outputs {
-    const entries = new Map(this.#entries);
+    const entries = new Map(this.#all());
     const left = new Map(this.#left);
     for (const nodeId of nodeIds) {
       entries.delete(nodeId);
@@ -75,9 +106,9 @@ export class Outputs {
     const restored = new Outputs(entries, left).with(rows);
     // Keep outputs that were added after the query was sent.
     const lastOrd = rows.at(-1)?.ord ?? 0;
-    const all = new Map(restored.#entries);
+    const all = new Map(restored.#all());
     for (const nodeId of nodeIds) {
-      const newer = (this.#entries.get(nodeId) ?? []).filter(({ ord }) => ord > lastOrd);
+      const newer = (this.#entriesOf(nodeId) ?? []).filter(({ ord }) => ord > lastOrd);
       if (newer.length > 0) all.set(nodeId, [...(all.get(nodeId) ?? []), ...newer]);
     }
     return new Outputs(all, left);
@@ -85,7 +116,7 @@ export class Outputs {
 
   /** Marks these nodes as unavailable: every read of them fails with the message `why`. */
   refusing(nodeIds: readonly string[], why: string): Outputs {
-    return new Outputs(this.#entries, new Map([...this.#left, ...nodeIds.map((id) => [id, why] as const)]));
+    return new Outputs(this.#all(), new Map([...this.#left, ...nodeIds.map((id) => [id, why] as const)]));
   }
 
   /**
@@ -97,7 +128,8 @@ export class Outputs {
     const left = new Map(this.#left);
     const sizes: { readonly nodeId: string; readonly size: number }[] = [];
     let total = 0;
-    for (const [nodeId, of] of this.#entries) {
+    const all = this.#all();
+    for (const [nodeId, of] of all) {
       if (!isWanted(nodeId)) {
         left.set(nodeId, undefined);
         continue;
@@ -114,25 +146,31 @@ export class Outputs {
       entries.delete(nodeId);
       left.set(nodeId, undefined);
     }
-    return left.size === this.#left.size && entries.size === this.#entries.size ? this : new Outputs(entries, left);
+    return left.size === this.#left.size && entries.size === all.size ? this : new Outputs(entries, left);
   }
 
   /** Approximate size in memory, in bytes. */
   get size(): number {
     let size = 0;
-    for (const entries of this.#entries.values()) size += sizeOf(entries);
+    for (const entries of this.#all().values()) size += sizeOf(entries);
     return size;
   }
 
   /** Adds the outputs of `rows`, which must be in ascending order of ord. Rows without outputs are ignored. */
   with(rows: readonly StepRow[]): Outputs {
-    let next: Map<string, readonly Entry[]> | undefined;
+    let base = this.#base;
+    let recent = this.#recent;
     for (const row of rows) {
       if (row.output === undefined && row.key === undefined) continue;
-      const entries = (next ?? this.#entries).get(row.nodeId) ?? [];
-      (next ??= new Map(this.#entries)).set(row.nodeId, merge(entries, row));
+      const { nodeId } = row;
+      const entries = merge(entriesIn(base, recent, nodeId) ?? [], row);
+      const index = recent.findIndex((other) => other.nodeId === nodeId);
+      recent = index < 0 ? [...recent, { nodeId, entries }] : recent.with(index, { nodeId, entries });
+      if (recent.length <= maxRecent) continue;
+      base = merged(base, recent);
+      recent = noneRecent;
     }
-    return next === undefined ? this : new Outputs(next, this.#left);
+    return recent === this.#recent && base === this.#base ? this : new Outputs(base, this.#left, recent);
   }
 
   /**
@@ -141,7 +179,7 @@ export class Outputs {
    */
   find(nodeId: string, scope: string): NodeView | undefined {
     this.#check(nodeId);
-    const entries = this.#entries.get(nodeId);
+    const entries = this.#entriesOf(nodeId);
     if (entries === undefined) return undefined;
     for (let i = entries.length - 1; i >= 0; i--) {
       const entry = entries[i] as Entry;
@@ -156,13 +194,13 @@ export class Outputs {
    */
   at(ref: OutputRef): NodeView | undefined {
     this.#check(ref.nodeId);
-    return this.#entries.get(ref.nodeId)?.find((entry) => entry.ord === ref.ord)?.view;
+    return this.#entriesOf(ref.nodeId)?.find((entry) => entry.ord === ref.ord)?.view;
   }
 
   /** Approximate number of characters; stops counting shortly after `limit`. */
   roughSize(limit: number): number {
     let size = 0;
-    for (const entries of this.#entries.values()) {
+    for (const entries of this.#all().values()) {
       for (const { view } of entries) {
         // All fields of a view are JSON values, although its type does not express that.
         size += roughSize(view as unknown as Json, limit - size);
@@ -181,6 +219,19 @@ export class Outputs {
     if (!this.#left.has(nodeId)) return;
     throw new RenderFault(this.#left.get(nodeId) ?? `The output of ${nodeId} was not read from the store.`);
   }
+}
+
+/** The entries of all nodes. */
+function merged(base: EntryMap, recent: readonly Recent[]): EntryMap {
+  if (recent.length === 0) return base;
+  const all = new Map(base);
+  for (const { nodeId, entries } of recent) all.set(nodeId, entries);
+  return all;
+}
+
+function entriesIn(base: EntryMap, recent: readonly Recent[], nodeId: string): readonly Entry[] | undefined {
+  for (const other of recent) if (other.nodeId === nodeId) return other.entries;
+  return base.get(nodeId);
 }
 
 /** Approximate size of entries in bytes. */
@@ -212,25 +263,16 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
   }
   const output = row.output === undefined ? nothing : ownOutput(row.output);
   const before = sameVisit ? last.view : undefined;
-  const view: NodeView = {
-    ...before,
-    nodeId: row.nodeId,
-    visit: row.visit,
-    round: row.round,
-    ...(row.key === undefined ? undefined : { idempotencyKey: row.key }),
-    ...output,
-    // The response of an async node is the body of its callback with the status and headers of its request's response.
-    ...(output.callback === undefined || output.response !== undefined
-      ? undefined
-      : {
-          response: {
-            status: before?.accepted?.status ?? 200,
-            headers: before?.accepted?.headers ?? {},
-            body: output.callback.body,
-          },
-        }),
-  };
+  const view: Mutable<NodeView> = { ...before, nodeId: row.nodeId, visit: row.visit, round: row.round };
+  if (row.key !== undefined) view.idempotencyKey = row.key;
+  Object.assign(view, output);
+  // The response of an async node is the body of its callback with the status and headers of its request's response.
+  if (output.callback !== undefined && output.response === undefined) {
+    const { status = 200, headers = {} } = before?.accepted ?? {};
+    view.response = { status, headers, body: output.callback.body };
+  }
   const entry: Entry = { ord: row.ord, scope: row.scope, view };
+  if (entries.length === 0) return [entry];
   // Every reader that sees a row of this scope also sees newer rows of the same scope. One older visit is kept, because
   // `prev` may still name it while a loop visits the node again.
   const older = entries.findLastIndex((other) => other.scope === row.scope && other.view.visit !== row.visit);

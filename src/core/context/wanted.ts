@@ -13,19 +13,29 @@ export function wantedOutputs(plan: Plan, state: State): readonly OutputQuery[] 
   if (isSettled(state) || state.ord === 0) return [];
   const queries = new Map<string, OutputQuery>();
   const want = (query: OutputQuery): void => {
-    queries.set(`${query.nodeId}\n${String(query.before ?? '')}`, query);
+    queries.set(`${query.nodeId}\n${String(query.before ?? '')}\n${String(query.at ?? '')}`, query);
   };
   const asked = askedBy(plan, state);
   const read = Object.keys(state.visits).filter((nodeId) => isAsked(plan, asked, nodeId));
   for (const nodeId of read) want({ nodeId });
-  for (const ref of referred(state)) want({ nodeId: ref.nodeId, before: ref.ord + 1 });
+  for (const ref of referred(state)) want(queryOf(plan, ref));
   for (const { nodeId, stage } of state.tokens) {
-    // A node that waits for its callback, or may repeat its call, needs its own accepted response.
-    if ('task' in stage) want({ nodeId });
+    // An async node that waits for its callback, or may repeat its call, needs its own accepted response.
+    if ('task' in stage && isAsync(plan, nodeId)) want({ nodeId });
     // Branches see the outputs from before their split, regardless of what siblings have written since.
     if (stage.kind === 'forked') for (const before of read) want({ nodeId: before, before: stage.ord });
   }
   return [...queries.values()];
+}
+
+/** The query for what a reference names: one row, and also the accepted response in the case of an async task. */
+function queryOf(plan: Plan, { nodeId, ord }: OutputRef): OutputQuery {
+  return isAsync(plan, nodeId) ? { nodeId, before: ord + 1 } : { nodeId, at: ord };
+}
+
+function isAsync(plan: Plan, nodeId: string): boolean {
+  const node = plan.nodes.get(nodeId);
+  return node?.kind === 'task' && node.mode === 'async';
 }
 
 /** The nodes whose outputs can still be read, as a bit set by node index. */
@@ -155,9 +165,11 @@ function queriesBefore(
   before: number,
 ): readonly OutputQuery[] {
   if (ask === undefined) return [];
-  const wanted = new Set(ask.nodes === 'all' ? plan.nodes.keys() : ask.nodes);
-  if (ask.prev && target.prev !== undefined) wanted.add(target.prev.nodeId);
-  return [...wanted]
-    .filter((nodeId) => target.round !== state.round || Object.hasOwn(state.visits, nodeId))
+  const wanted = [...(ask.nodes === 'all' ? plan.nodes.keys() : ask.nodes)];
+  const { prev, round } = target;
+  const queries: OutputQuery[] = wanted
+    .filter((nodeId) => round !== state.round || Object.hasOwn(state.visits, nodeId))
     .map((nodeId) => ({ nodeId, before }));
+  if (ask.prev && prev !== undefined && !wanted.includes(prev.nodeId)) queries.push(queryOf(plan, prev));
+  return queries;
 }

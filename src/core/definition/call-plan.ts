@@ -3,13 +3,14 @@ import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { AuthPlan, CallPlan } from '../plan.ts';
 import { compileRequest, type RequestPlan } from '../request/request.ts';
 import { splitUrl } from '../request/url.ts';
-import { compileTemplate, type Template, type TemplatePath } from '../template/template.ts';
+import { compileTemplate, computedPath, type Template } from '../template/template.ts';
+import type { TemplatePath } from '../template/path.ts';
 import { templateText } from '../template/template-text.ts';
 import { mutatingVerbs } from './warnings/call-warnings.ts';
 import { callBook, callShape } from './shape/call-shape.ts';
 import type { Compiling, Moment } from './compiling.ts';
 import type { Place } from './node-draft.ts';
-import { warnOfTagsInCondition, warnOfTagsInKeys } from './warnings/no-effect.ts';
+import { warnOfTagsInBody, warnOfTagsInCondition } from './warnings/no-effect.ts';
 import { at, type Path, type Problems } from './problems.ts';
 import { fits, present, toNumber } from './shape/shape-check.ts';
 
@@ -18,16 +19,6 @@ export interface ActionCodes {
   readonly json?: JsonObject;
   readonly mode?: 'sync' | 'async';
 }
-
-/** Represents a path that is only known when its condition is evaluated. */
-const unknownPath: TemplatePath = {
-  text: '',
-  root: 'steps',
-  anyNode: true,
-  usesOrder: true,
-  volatile: true,
-  fromData: true,
-};
 
 /** Status codes after which it is unknown whether a call took effect. */
 const defaultUnknownCodes: readonly number[] = [408, 502, 504, 520, 521, 522, 523, 524, 598, 599];
@@ -60,9 +51,11 @@ export function compileCall(
   for (const problem of compiled.warnings) problems.warn(within(path, problem.path), problem.message);
   for (const part of compiled.request.parts) {
     addReads(part.template.paths, within(path, part.path), moment, compiling);
+    compiling.needs.format = Math.max(compiling.needs.format, part.template.format);
+    compiling.needs.values += part.template.expressions;
   }
   const body = present(request, 'body');
-  if (body !== undefined) warnOfTagsInKeys(body, at(path, 'body'), problems);
+  if (body !== undefined) warnOfTagsInBody(body, at(path, 'body'), problems);
   warnOfLiteralAuthorization(compiled.request, path, problems);
   if (!whole) return undefined;
   checkAuth(auth as JsonObject | undefined, compiled.request, path, problems);
@@ -135,9 +128,10 @@ export function compileCondition(
     return undefined;
   }
   warnOfTagsInCondition(place.json, place.path, compiling.problems);
+  compiling.needs.format = Math.max(compiling.needs.format, compiled.expression.format);
   const { paths, anyNode } = compiled.expression.reads;
   const hidden = anyNode && !paths.some((path) => path.anyNode);
-  addReads(hidden ? [...paths, unknownPath] : paths, place.path, { kind: 'condition', nodeId }, compiling);
+  addReads(hidden ? [...paths, computedPath] : paths, place.path, { kind: 'condition', nodeId }, compiling);
   return compiled.expression;
 }
 

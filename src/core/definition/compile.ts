@@ -2,7 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { CallPlan, NodePlan, Plan, RequiredPath, RetryPolicy } from '../plan.ts';
 import { keysOfPath } from '../template/path-keys.ts';
 import { compileCall } from './call-plan.ts';
-import type { Compiling, Read } from './compiling.ts';
+import type { Compiling, ExpressionNeeds, Read } from './compiling.ts';
 import { warnOfUncompensated } from './warnings/call-warnings.ts';
 import { documentShape, shapeBook } from './shape/document-shape.ts';
 import { readDraft } from './draft.ts';
@@ -76,6 +76,7 @@ interface Parts {
   readonly onSuccess: CallPlan | undefined;
   readonly onFailure: CallPlan | undefined;
   readonly reads: readonly Read[];
+  readonly needs: ExpressionNeeds;
 }
 
 /**
@@ -95,6 +96,7 @@ function compileParts(
     maxTimeoutMillis: limits.maxTimeoutMillis,
     problems,
     reads,
+    needs: { format: 1, values: 0 },
   };
   const policy = (key: 'failureHandling' | 'compensationHandling', fallback: RetryPolicy): RetryPolicy | undefined =>
     compilePolicy(present(document, key), key, fallback, problems);
@@ -124,7 +126,7 @@ function compileParts(
   }
   const whole = layout.sound && nodes.length === draft.nodes.length;
   if (!whole || failureHandling === undefined || compensationHandling === undefined) return undefined;
-  return { nodes, failureHandling, compensationHandling, onSuccess, onFailure, reads };
+  return { nodes, failureHandling, compensationHandling, onSuccess, onFailure, reads, needs: compiling.needs };
 }
 
 function assemble(
@@ -142,7 +144,8 @@ function assemble(
   const nodes = new Map(parts.nodes.map((node) => [node.id, node]));
   const { asks, usesOrder } = summarizeReads(parts.reads, draft);
   return {
-    weight: weightOf(bytes, parts.reads.length, parts.nodes),
+    weight: weightOf(bytes, parts.reads.length, parts.nodes, parts.needs.values),
+    format: parts.needs.format,
     hash,
     name,
     version,

@@ -1,6 +1,6 @@
 import type { CompensateWhen } from '../plan.ts';
 import type { RenderLimits } from '../template/run.ts';
-import type { TemplatePath } from '../template/template.ts';
+import type { TemplatePath } from '../template/path.ts';
 import type { Path, Problems } from './problems.ts';
 
 /** What the compilation of any part needs, and the collections that it adds to. */
@@ -11,6 +11,16 @@ export interface Compiling {
   readonly maxTimeoutMillis: number;
   readonly problems: Problems;
   readonly reads: Read[];
+  /** What the compiled expressions need. */
+  readonly needs: ExpressionNeeds;
+}
+
+/** What the expressions of a definition need. */
+export interface ExpressionNeeds {
+  /** The least state format whose processes evaluate all of them alike. */
+  format: number;
+  /** The number of `$logic` expressions. */
+  values: number;
 }
 
 /** When a template or condition is evaluated, relative to the visit of its node. */

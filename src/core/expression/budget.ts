@@ -6,12 +6,14 @@ const maxBuiltBytes = 16_777_216;
 
 /** Counts the steps of one evaluation, and the size of the texts that it builds. */
 export class Budget {
-  readonly #limit: number;
+  readonly #most: number;
+  #limit: number;
   #steps = 0;
   #bytes = 0;
 
   /** `limit` is in steps. */
   constructor(limit: number) {
+    this.#most = limit;
     this.#limit = limit;
   }
 
@@ -25,8 +27,9 @@ export class Budget {
     return this.#bytes;
   }
 
-  /** Resets the counters for the next evaluation. */
-  reset(): void {
+  /** Resets the counters for the next evaluation, which may take `limit` steps, if that is less than the own limit. */
+  reset(limit: number = Infinity): void {
+    this.#limit = Math.min(limit, this.#most);
     this.#steps = 0;
     this.#bytes = 0;
   }

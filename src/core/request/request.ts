@@ -104,7 +104,8 @@ export function compileRequest(call: Json, options: TemplateOptions): CompiledRe
 
 /** The result of compiling a body given as JSON; `nested` as for forms. */
 type CompiledBody =
-  { readonly template: Template; readonly nested?: readonly string[] } | { readonly errors: readonly Problem[] };
+  | { readonly template: Template; readonly nested?: readonly string[]; readonly constants: readonly string[] }
+  | { readonly errors: readonly Problem[] };
 
 class RequestCompiler {
   readonly #options: TemplateOptions;
@@ -277,6 +278,10 @@ class RequestCompiler {
     }
     for (const path of compiled.nested ?? []) {
       const message = 'A form has no nested values: this one is sent as JSON text.';
+      this.#warnings.push({ path: `.body${path}`, message });
+    }
+    for (const path of compiled.constants) {
+      const message = 'This $logic reads nothing, so that it always gives the same: write its value.';
       this.#warnings.push({ path: `.body${path}`, message });
     }
     return { template: compiled.template, json: true, mustBeJson: false };

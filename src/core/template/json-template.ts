@@ -2,7 +2,7 @@ import type { RenderContext } from '../context/context.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../value/json.ts';
 import { type Destination, escapeForm, escapeJson, textOf } from './destination.ts';
 import { utf8Length } from '../value/utf8.ts';
-import { defaultRenderLimits, type RenderLimits, type Run } from './run.ts';
+import { defaultRenderLimits, RenderFault, type RenderLimits, type Run } from './run.ts';
 import { parseTemplate } from './syntax.ts';
 import { configured, type Template, TemplateBuilder, type TemplateOptions, type Writer } from './template.ts';
 
@@ -29,10 +29,11 @@ const maxDepth = 256;
 export function compileJsonTemplate(
   value: Json,
   options: TemplateOptions,
-): { readonly template: JsonTemplate } | { readonly errors: Problem[] } {
+): { readonly template: JsonTemplate; readonly constants: readonly string[] } | { readonly errors: Problem[] } {
   const compiler = new JsonCompiler(options);
   const template = compiler.compile(value);
-  return compiler.problems.length > 0 ? { errors: compiler.problems } : { template };
+  const { problems, constants } = compiler;
+  return problems.length > 0 ? { errors: problems } : { template, constants };
 }
 
 /**
@@ -42,10 +43,13 @@ export function compileJsonTemplate(
 export function compileFormTemplate(
   fields: JsonObject,
   options: TemplateOptions,
-): { readonly template: Template; readonly nested: readonly string[] } | { readonly errors: Problem[] } {
+):
+  | { readonly template: Template; readonly nested: readonly string[]; readonly constants: readonly string[] }
+  | { readonly errors: Problem[] } {
   const compiler = new JsonCompiler(options, escapeForm);
   const template = compiler.compileForm(fields);
-  return compiler.problems.length > 0 ? { errors: compiler.problems } : { template, nested: compiler.nested };
+  const { problems, nested, constants } = compiler;
+  return problems.length > 0 ? { errors: problems } : { template, nested, constants };
 }
 
 /** Renders a template and parses the result. */
@@ -75,6 +79,8 @@ class JsonCompiler {
   readonly problems: Problem[] = [];
   /** Paths of the fields of a form whose values are objects or lists. */
   readonly nested: string[] = [];
+  /** Paths of `$logic` that reads nothing. */
+  readonly constants: string[] = [];
   readonly #builder: TemplateBuilder;
   readonly #encode: Encode;
   /** The destination for text between the quotes of a string. */
@@ -103,7 +109,10 @@ class JsonCompiler {
       separator = '&';
       const path = `.${shortened(name)}`;
       if (typeof value === 'string') this.#addText(value, text, path);
-      else if (Array.isArray(value) || isJsonObject(value)) {
+      else if (isJsonObject(value) && specialKey(value) === '$logic' && Object.keys(value).length === 1) {
+        this.#flush();
+        this.#gather(path, () => this.#computed(value['$logic'] as Json, path, textOf));
+      } else if (Array.isArray(value) || isJsonObject(value)) {
         this.nested.push(path);
         this.#add(value, path, 0);
       } else this.#literal(textOf(value));
@@ -155,6 +164,11 @@ class JsonCompiler {
   }
 
   #addObject(value: JsonObject, path: string, depth: number): void {
+    const special = specialKey(value);
+    if (special !== undefined) {
+      this.#addSpecial(special, value, path);
+      return;
+    }
     this.#literal('{');
     let first = true;
     for (const [key, item] of Object.entries(value)) {
@@ -164,6 +178,36 @@ class JsonCompiler {
       this.#add(item, `${path}.${shortened(key)}`, depth + 1);
     }
     this.#literal('}');
+  }
+
+  /** `{ "$logic": expression }` or `{ "$literal": value }`. */
+  #addSpecial(key: '$logic' | '$literal', value: JsonObject, path: string): void {
+    if (Object.keys(value).length > 1) {
+      const message = 'An object with the key $logic has no other key; wrap it in $literal to send it as it is.';
+      this.problems.push({ path, message });
+    } else if (key === '$literal') {
+      this.#builder.needsSecondFormat();
+      this.#literal(stringifyJson(value[key] as Json));
+    } else {
+      this.#flush();
+      this.#gather(path, () => this.#computed(value[key] as Json, path, jsonOf));
+    }
+  }
+
+  /** Inserts the value of an expression, converted to text by `write`. */
+  #computed(logic: Json, path: string, write: (value: Json) => string): Writer {
+    const expression = this.#builder.logic(logic);
+    if (expression === undefined) return () => undefined;
+    const { paths, anyNode } = expression.reads;
+    if (paths.length === 0 && !anyNode) this.constants.push(path);
+    const encode = this.#encode;
+    return (run: Run) => {
+      const maxSteps = run.limits.maxSteps - run.spent;
+      const meter = { charge: (steps: number) => run.spend(steps) };
+      const result = expression.compute(run.context, { meter, stable: run.stable, maxSteps });
+      if (!result.ok) throw new RenderFault(`The $logic at body${path} failed: ${result.error}`);
+      run.write(encode(write(result.value)));
+    };
   }
 
   #addString(source: string, path: string): void {
@@ -210,6 +254,12 @@ class JsonCompiler {
 function jsonOf(value: Json | undefined): string {
   if (typeof value === 'string') return stringifyJson(value);
   return value === undefined || value === null ? 'null' : textOf(value);
+}
+
+/** The key that gives an object a meaning of its own: `$logic` beside whatever else, `$literal` alone. */
+function specialKey(value: JsonObject): '$logic' | '$literal' | undefined {
+  if (Object.hasOwn(value, '$logic')) return '$logic';
+  return Object.hasOwn(value, '$literal') && Object.keys(value).length === 1 ? '$literal' : undefined;
 }
 
 /** Maximum number of characters of a key in error paths, since many errors may occur below one key. */

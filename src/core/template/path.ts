@@ -81,6 +81,12 @@ export interface Path {
   readonly read: PathReader;
 }
 
+/** A path that a template or a condition reads. */
+export interface TemplatePath extends Omit<Path, 'read' | 'root'> {
+  /** `item` for a name within a section that can only refer to an item. */
+  readonly root: PathRoot | 'item';
+}
+
 /** The paths that are allowed at a place. */
 export interface PathScope {
   /** Ids of the definition's nodes. */

@@ -1,8 +1,9 @@
 import type { RenderContext } from '../context/context.ts';
+import { compileExpression, type Expression } from '../expression/expression.ts';
 import { isRawNumber, type Json } from '../value/json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
 import { keysOfPath } from './path-keys.ts';
-import { type Path, type PathReader, type PathRoot, type PathScope, resolvePath, walk } from './path.ts';
+import { type PathReader, type PathRoot, type PathScope, resolvePath, type TemplatePath, walk } from './path.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
 import { utf8Length } from '../value/utf8.ts';
 import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run } from './run.ts';
@@ -20,12 +21,6 @@ export interface TemplateOptions {
   };
   /** Default limits of its renderings. */
   readonly limits?: RenderLimits;
-}
-
-/** A path that a template or a condition reads. */
-export interface TemplatePath extends Omit<Path, 'read' | 'root'> {
-  /** `item` for a name within a section that can only refer to an item. */
-  readonly root: PathRoot | 'item';
 }
 
 /**
@@ -51,6 +46,10 @@ export interface Template {
   /** Whether the template needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
+  /** The number of `$logic` expressions in it. */
+  readonly expressions: number;
+  /** The least state format whose processes render it alike; see `State.format`. */
+  readonly format: number;
   /**
    * Renders the template. `meter` is charged for the work, also if rendering fails. Throws only errors of the context.
    */
@@ -100,15 +99,29 @@ const commonRoots: readonly PathRoot[] = [
 /** Roots that items of a section cannot shadow. */
 const ownRoots: ReadonlySet<string> = new Set(['vars', 'secrets', 'runtime']);
 
+/** Stands for a path that is known only when its expression is evaluated. */
+export const computedPath: TemplatePath = {
+  text: '',
+  root: 'steps',
+  anyNode: true,
+  usesOrder: true,
+  volatile: true,
+  fromData: true,
+};
+
 /** Collects the parts of one template, which may consist of several texts, with their paths and errors. */
 export class TemplateBuilder {
   readonly errors: string[] = [];
   readonly #scope: PathScope;
   readonly #paths: TemplatePath[] = [];
   #constant = true;
+  #expressions = 0;
+  #format = 1;
   readonly #limits: RenderLimits;
+  readonly #options: TemplateOptions;
 
   constructor(options: TemplateOptions) {
+    this.#options = options;
     const roots = new Set(commonRoots);
     if (options.allow.callback) roots.add('runtime');
     if (options.allow.failure) roots.add('failure');
@@ -130,6 +143,30 @@ export class TemplateBuilder {
     return this.#resolve(name, 0);
   }
 
+  /** Compiles a JSON Logic expression, whose value is inserted. Adds its errors to {@link errors}. */
+  logic(logic: Json): Expression | undefined {
+    const { nodeIds, allow } = this.#options;
+    const within = { callback: false, failure: allow.failure };
+    const compiled = compileExpression(logic, { nodeIds, allow: within, maxSteps: this.#limits.maxSteps });
+    if ('errors' in compiled) {
+      this.errors.push(...compiled.errors);
+      return undefined;
+    }
+    const { expression } = compiled;
+    const { paths, anyNode } = expression.reads;
+    this.#constant = false;
+    this.#expressions++;
+    this.#format = 2;
+    this.#paths.push(...paths);
+    if (anyNode && !paths.some((path) => path.anyNode)) this.#paths.push(computedPath);
+    return expression;
+  }
+
+  /** Marks that the template needs processes of the second state format. */
+  needsSecondFormat(): void {
+    this.#format = 2;
+  }
+
   /** Builds the template from all added parts; `write` renders it. */
   finish(source: string, write: Writer): Template {
     const paths = this.#paths;
@@ -140,6 +177,8 @@ export class TemplateBuilder {
       volatile: paths.some((path) => path.volatile),
       usesOrder: paths.some((path) => path.usesOrder),
       usesSecrets: paths.some((path) => path.root === 'secrets'),
+      expressions: this.#expressions,
+      format: this.#format,
       render: (context, limits = this.#limits, meter) => render(write, context, limits, meter),
       write,
     };

@@ -18,15 +18,14 @@ import { completeTask, visits } from './task.ts';
 export type Addressee =
   | { readonly kind: 'waiting'; readonly token: Token; readonly task: TaskRun }
   | { readonly kind: 'early'; readonly token: Token; readonly task: TaskRun }
-  | { readonly kind: 'nobody' };
+  | { readonly kind: 'none' };
 
 /** Finds the operation that a callback answers. */
 export function addressee(
   state: State,
   callback: Pick<CallbackEvent, 'round' | 'nodeId' | 'visit' | 'operation' | 'nonce'>,
 ): Addressee {
-  if (state.end !== undefined || state.verdict !== undefined || callback.round !== state.round)
-    return { kind: 'nobody' };
+  if (state.end !== undefined || state.verdict !== undefined || callback.round !== state.round) return { kind: 'none' };
   for (const token of state.tokens) {
     const { stage } = token;
     if (token.nodeId !== callback.nodeId) continue;
@@ -38,7 +37,7 @@ export function addressee(
     const ready = stage.kind === 'waiting' || task.accepted === true;
     return { kind: ready ? 'waiting' : 'early', token, task };
   }
-  return { kind: 'nobody' };
+  return { kind: 'none' };
 }
 
 /** Applies a callback that has arrived, or that was kept in the inbox until now. */
@@ -47,7 +46,7 @@ export function applyCallback(d: Draft, event: CallbackEvent): void {
   const to = addressee(d.state, event);
   if (to.kind === 'early') return;
   d.consume(event.inboxId);
-  if (to.kind === 'nobody' || drainOf(d, to.token) !== undefined) {
+  if (to.kind === 'none' || drainOf(d, to.token) !== undefined) {
     ignore(d, event);
     return;
   }

@@ -3,13 +3,18 @@ const pattern =
 
 const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
+/** Days of a month from 1 to 12. */
+export function daysOfMonth(year: number, month: number): number {
+  return month === 2 && isLeapYear(year) ? 29 : (monthDays[month - 1] as number);
+}
+
 const isLeapYear = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 
 /**
  * Days from 1970-01-01 to a date of the proleptic Gregorian calendar, computed in eras of 400 years that begin in
  * March.
  */
-function daysSinceEpoch(year: number, month: number, day: number): number {
+export function daysSinceEpoch(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const era = Math.floor(shifted / 400);
   const yearOfEra = shifted - era * 400;
@@ -72,7 +77,7 @@ export function instantFault(text: string): string {
  * UTC. `offset` is the written offset in seconds, `none` if there is none, or `UTC` if the time is in UTC rather than
  * local.
  */
-function inZone(local: number, zone: string, offset: number | 'UTC' | 'none'): number | undefined {
+export function inZone(local: number, zone: string, offset: number | 'UTC' | 'none'): number | undefined {
   const offsetAt = offsetsOf(zone);
   if (offsetAt === undefined) return undefined;
   if (offset === 'UTC') return local;
@@ -89,12 +94,12 @@ const daySeconds = 86_400;
 const maxZones = 64;
 
 /** Returns the offset of a zone in seconds, for an instant in seconds. */
-type OffsetAt = (instant: number) => number;
+export type OffsetAt = (instant: number) => number;
 
 const zones = new Map<string, OffsetAt | undefined>();
 
 /** The offset function of a zone, or undefined if the IANA database does not contain it. */
-function offsetsOf(zone: string): OffsetAt | undefined {
+export function offsetsOf(zone: string): OffsetAt | undefined {
   if (zones.has(zone)) return zones.get(zone);
   const found = readZone(zone);
   if (zones.size >= maxZones) zones.clear();

@@ -85,42 +85,6 @@ export function ownProperty(value: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
-/** Number of digits of a raw number whose conversion takes as long as visiting one value. */
-const digitsPerValue = 8;
-
-/**
- * Converts every raw number in a value to a double, for JSON Logic, which computes in doubles. Returns the same value
- * if nothing changed. Calls `visit` with the number of values to be visited next; `visit` may throw.
- */
-export function toDoubles(value: Json, visit?: (values: number) => void): Json {
-  if (typeof value !== 'object' || value === null) return value;
-  if (raw.isRawJSON(value)) {
-    visit?.(value.rawJSON.length / digitsPerValue);
-    return Number(value.rawJSON);
-  }
-  if (Array.isArray(value)) {
-    visit?.(value.length);
-    let copy: Json[] | undefined;
-    for (let i = 0; i < value.length; i++) {
-      const before = value[i] as Json;
-      const after = toDoubles(before, visit);
-      if (after !== before) (copy ??= value.slice())[i] = after;
-    }
-    return copy ?? (value as JsonArray);
-  }
-  let copy: Record<string, Json> | undefined;
-  const entries = Object.entries(value as JsonObject);
-  visit?.(entries.length);
-  for (const [key, before] of entries) {
-    const after = toDoubles(before, visit);
-    if (after !== before) {
-      copy ??= { ...(value as JsonObject) };
-      Object.defineProperty(copy, key, { value: after, enumerable: true, configurable: true, writable: true });
-    }
-  }
-  return copy ?? value;
-}
-
 /** Size of a value in addition to its texts, in characters: an estimate of the order of magnitude. */
 const charsPerValue = 8;
 

@@ -86,7 +86,11 @@ describe('the host in metrics, and the URL in traces', () => {
         concealed: () => undefined,
       },
       callbacks: { keyFor: () => undefined, issue: () => ({ url: '', token: '', signedUrl: '' }) },
-      masker: { text: (text) => text.replaceAll('tenant-key', '***'), headers: (headers) => headers },
+      masker: {
+        text: (text) => text.replaceAll('tenant-key', '***'),
+        json: (value) => value,
+        headers: (headers) => headers,
+      },
       requestTimeoutMillis: 1000,
       maxTimeoutMillis: 900_000,
       maxHistoryBody: 10,

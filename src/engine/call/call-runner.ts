@@ -1,5 +1,6 @@
 import type { Run } from '../../core/apply.ts';
 import type { CallCommand, CallResult, Event } from '../../core/event.ts';
+import type { Resolver } from '../../core/context/context-of.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
 import type { Answered } from '../../core/draft.ts';
 import type { Mutable } from '../../core/value/mutable.ts';
@@ -68,7 +69,13 @@ export class CallRunner {
   constructor(parts: CallRunnerParts) {
     const random = (): number => parts.entropy.random();
     const mask = (text: string): string => parts.masker.text(text);
-    this.#parts = { ...parts, random, mask };
+    const { vault, masker } = parts;
+    const resolver: Resolver = {
+      variable: (name) => vault.variable(name),
+      secret: (name) => vault.secret(name),
+      maskJson: (value) => masker.json(value),
+    };
+    this.#parts = { ...parts, random, mask, resolver };
     this.#tokens = new TokenCache({
       http: parts.http,
       clock: parts.clock,

@@ -3,7 +3,7 @@ import type { Exchange } from '../../core/history.ts';
 import type { CallAnswer, CallResponse, OutboundRequest } from '../../ports/http-caller.ts';
 
 /** Masks secrets and tokens in text that leaves the process. */
-export interface CallMasker {
+export interface ExchangeMasker {
   text(text: string): string;
   headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
 }
@@ -18,7 +18,7 @@ export function exchangeOf(
   request: OutboundRequest,
   answer: CallAnswer,
   response: ResponseView | undefined,
-  masker: CallMasker,
+  masker: ExchangeMasker,
   maxBody: number,
 ): Exchange {
   const requestBody = request.body === undefined ? undefined : masker.text(request.body);

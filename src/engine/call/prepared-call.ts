@@ -2,9 +2,11 @@ import { hash as digest } from 'node:crypto';
 import type { Run } from '../../core/apply.ts';
 import { blockedOf, callerOf } from '../../core/call/attempting.ts';
 import { type CallResources, prepareCall } from '../../core/call/call.ts';
+import type { Resolver } from '../../core/context/context-of.ts';
 import type { Outputs } from '../../core/context/outputs.ts';
 import type { CallCommand } from '../../core/event.ts';
 import type { Meter } from '../../core/meter.ts';
+import type { Json } from '../../core/value/json.ts';
 import type { Mutable } from '../../core/value/mutable.ts';
 import { renderRequest, renderStable } from '../../core/request/render.ts';
 import type { CallbackClaims } from '../../ports/callback-token.ts';
@@ -17,7 +19,7 @@ import { watchRun } from '../watchdog.ts';
 import { credentialsOf } from './auth/credentials.ts';
 import { type Bindings, type CallProblem, misplacedSecret, refusedSecret } from './auth/secret-destination.ts';
 import type { TokenGrant } from './auth/token-cache.ts';
-import type { CallMasker } from './exchange.ts';
+import type { ExchangeMasker } from './exchange.ts';
 import type { GatedCall } from './gate/call-gate.ts';
 
 /** The claims of a callback token. */
@@ -43,6 +45,11 @@ export interface Vault extends Bindings {
   concealed(): ((text: string) => string) | undefined;
 }
 
+/** Masks what leaves the process, and what expressions read. */
+export interface CallMasker extends ExchangeMasker {
+  json(value: Json): Json;
+}
+
 /** The dependencies and limits of {@link prepare}. */
 export interface PrepareParts {
   readonly clock: Clock;
@@ -63,6 +70,8 @@ export interface Preparing extends PrepareParts {
   readonly random: () => number;
   /** Masks a text. */
   readonly mask: (text: string) => string;
+  /** The values of the vault; what expressions read is masked. */
+  readonly resolver: Resolver;
 }
 
 /** A request, and the grant for its access token, if it needs one. */
@@ -96,10 +105,10 @@ export function prepare(
   trace: Trace,
   undoOutputs: Outputs | undefined,
 ): Prepared | undefined {
-  const { vault, callbacks, mask, random, requestTimeoutMillis, maxTimeoutMillis, clock, meter } = parts;
+  const { vault, resolver, callbacks, mask, random, requestTimeoutMillis, maxTimeoutMillis, clock, meter } = parts;
   const claims = callbackOf(run, command);
   const callback = claims === undefined ? undefined : callbacks.issue(claims);
-  const resources: CallResources = { resolver: vault, callback, undoOutputs };
+  const resources: CallResources = { resolver, callback, undoOutputs };
   const call = prepareCall(run, command, resources);
   if (call === undefined) return undefined;
   const { callId } = command;

@@ -19,7 +19,8 @@ export class WantedCalls {
   }
 
   get(callId: number): WantedCall | undefined {
-    return this.#calls.find(({ command }) => command.callId === callId);
+    for (const call of this.#calls) if (call.command.callId === callId) return call;
+    return undefined;
   }
 
   /** Adds a call, or replaces the one with the same id. */
@@ -41,6 +42,7 @@ export class WantedCalls {
   }
 
   #indexOf(callId: number): number {
-    return this.#calls.findIndex(({ command }) => command.callId === callId);
+    for (let i = 0; i < this.#calls.length; i++) if (this.#calls[i]?.command.callId === callId) return i;
+    return -1;
   }
 }

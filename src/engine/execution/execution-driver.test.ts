@@ -110,6 +110,22 @@ describe('the driver of an execution', () => {
     expect((await fixture.store.readInbox(id)).inbox).toEqual([]);
   });
 
+  it('makes the next call although the report of its checkpoint fails', async () => {
+    let failures = 1;
+    const definition = {
+      ...fixture.telemetry.definition('n', '1'),
+      stepped: () => {
+        if (failures-- > 0) throw new Error('The metrics are broken.');
+      },
+    };
+    Object.assign(fixture.telemetry, { definition: () => definition });
+    const id = await fixture.submit(engine, chain('a', 'b', 'c'));
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(fixture.http.paths()).toEqual(['a', 'b', 'c']);
+    const faults = fixture.logs.filter(({ message }) => message === 'engine fault');
+    expect(faults.map(({ fields }) => fields?.['fault'])).toEqual([1]);
+  });
+
   it('sees a cancel while it runs by what its checkpoints answer', async () => {
     fixture.http.reply = () => ({ afterMillis: 20 });
     const id = await fixture.submit(engine, chain('a', 'b', 'c', 'd'));

@@ -315,10 +315,13 @@ export class ExecutionDriver
   #afterCommit(): void {
     const { commands, signals } = this.#progress.takeBatch();
     const { telemetry, watch } = this.#parts;
-    const { run } = this;
-    reportSignals(telemetry, run, this.#execution, signals);
-    watch.changed(this.id, run.state);
-    this.#calls.run(commands);
+    try {
+      reportSignals(telemetry, this.run, this.#execution, signals);
+      watch.changed(this.id, this.run.state);
+    } finally {
+      // The checkpoint is durable, so that nothing else remembers these commands.
+      this.#calls.run(commands);
+    }
     if (isSettled(this.run.state)) this.#end({ kind: 'over' });
     else this.#pump();
   }

@@ -78,7 +78,7 @@ export class HeldOutputs {
     const { run } = this.#host;
     if (run.outputs.isWhole || event.type !== 'callback') return true;
     const to = addressee(run.state, event);
-    const lack = to.kind === 'nobody' ? [] : lackOfCallback(run, to.token);
+    const lack = to.kind === 'none' ? [] : lackOfCallback(run, to.token);
     if (!this.#isReading) this.#read(lack);
     return lack.length === 0;
   }

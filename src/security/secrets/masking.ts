@@ -12,13 +12,14 @@ export interface SecretValues {
   values(): readonly string[];
 }
 
-const credentialHeaders: ReadonlySet<string> = new Set([
-  'authorization',
-  'cookie',
-  'proxy-authorization',
-  'set-cookie',
-  'x-callback-token',
-]);
+const credentialHeaders = ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-callback-token'];
+const credentialName = new RegExp(`^(?:${credentialHeaders.join('|')})$`, 'i');
+/** Few other headers have names of these lengths, which are compared first, because every call masks a dozen headers. */
+const credentialLengths: ReadonlySet<number> = new Set(credentialHeaders.map(({ length }) => length));
+
+function isCredential(name: string): boolean {
+  return credentialLengths.has(name.length) && credentialName.test(name);
+}
 
 /**
  * Keeps secrets out of everything that leaves the process: history rows, API answers, events, logs, errors. Uses the
@@ -57,7 +58,7 @@ export class Masker {
     let copy: Record<string, string> | undefined;
     for (const name in headers) {
       const before = headers[name] ?? '';
-      const after = credentialHeaders.has(name.toLowerCase()) ? mask : this.#text(before);
+      const after = isCredential(name) ? mask : this.#text(before);
       if (after !== before) (copy ??= { ...headers })[name] = after;
     }
     return copy ?? headers;
@@ -78,12 +79,10 @@ export class Masker {
   }
 
   #text(text: string): string {
-    let masked = text;
-    // Searches for the prefix first, since most texts contain no token.
-    if (masked.includes(callbackTokenPrefix)) masked = masked.replace(callbackTokenPattern, mask);
-    for (const beginning of encodedBeginnings) {
-      if (masked.includes(beginning)) masked = masked.replace(encodedTokenPattern, mask);
-    }
+    // Searches for any beginning first, since most texts contain no token.
+    const masked = tokenBeginning.test(text)
+      ? text.replace(callbackTokenPattern, mask).replace(encodedTokenPattern, mask)
+      : text;
     return this.#search.without(masked, mask);
   }
 
@@ -168,6 +167,9 @@ class MaskedObject {
 
 /** The first characters of a base64-encoded callback token, at each of the three byte offsets. */
 const encodedBeginnings: readonly string[] = [0, 1, 2].map((offset) => innerBase64(callbackTokenPrefix, offset));
+
+/** Whether a closer look is needed. The dot of the prefix matches any character here. */
+const tokenBeginning = new RegExp([callbackTokenPrefix, ...encodedBeginnings].join('|'));
 
 /** Masks the text after the token, too, since the end of the token is not visible. */
 const encodedTokenPattern = new RegExp(`(?:${encodedBeginnings.join('|')})[\\w+/-]*={0,2}`, 'g');

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { CallRow, StepRow } from '../../../src/core/history.ts';
 import { Outputs, type OutputQuery } from '../../../src/core/context/outputs.ts';
 import { BadCursor } from '../../../src/ports/store.ts';
+import { OutputsTooLarge } from '../../../src/ports/store-bounds.ts';
 import { callRow, checkpointOf, idOf, newExecution, start, stepRow } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
@@ -141,6 +142,29 @@ export function history(test: StoreUnderTest): void {
     expect(ords(await store.readOutputs(idOf(1), 2, [{ nodeId: 'a' }]))).toEqual([7]);
     const view = Outputs.empty.with(await store.readOutputs(idOf(1), 1, [{ nodeId: 'a' }])).find('a', '');
     expect(view).toMatchObject({ visit: 2, response: { body: 'a2' }, downBody: 'undone', idempotencyKey: 'key-4' });
+  });
+
+  it('finds an output that is read by reference only by its ord, and not by its node', async () => {
+    const { store } = test;
+    const large = { output: { response: { status: 200, headers: {}, body: 'x'.repeat(20_000) } } };
+    const rows = [
+      stepRow(1),
+      stepRow(2, { visit: 2 }),
+      stepRow(4, { nodeId: 'b', ...large }),
+      stepRow(6, { round: 2 }),
+    ];
+    const undone = stepRow(5, { phase: 'DOWN', output: { downBody: 'undone' } });
+    await written([rows[0]!, ...rows.slice(1).map((row) => ({ ...row, refOnly: true as const })), undone]);
+    const read = (...queries: OutputQuery[]): Promise<readonly StepRow[]> => store.readOutputs(idOf(1), 1, queries);
+    expect(await read({ nodeId: 'a' })).toEqual([rows[0], undone]);
+    expect(await read({ nodeId: 'b' }, { nodeId: 'a', before: 1 })).toEqual([]);
+    expect(await read({ nodeId: 'b', at: 4 })).toEqual([rows[2]]);
+    expect(await read({ nodeId: 'b', at: 4 }, { nodeId: 'a', at: 2 }, { nodeId: 'a', before: 5 })).toEqual(
+      rows.slice(0, 3),
+    );
+    expect(await read({ nodeId: 'b', at: 3 })).toEqual([]);
+    await expect(store.readOutputs(idOf(1), 1, [{ nodeId: 'b', at: 4 }], 10_000)).rejects.toThrow(OutputsTooLarge);
+    expect((await store.listSteps(idOf(1), { limit: 9 })).items.map(({ ord }) => ord)).toEqual([1, 2, 4, 5, 6]);
   });
 
   it('counts a row with nothing but a key as an answer', async () => {

@@ -56,6 +56,26 @@ describe.each(['/workflows', '/sagas'])('%s', (prefix) => {
   });
 });
 
+describe('a body with $logic', () => {
+  it('is computed exactly, from what came before', async () => {
+    const saga = stage.saga('computed');
+    downstream.script('/computed/a', { body: '{"id":9007199254740993,"price":10.10}' });
+    const lines = { map: [{ var: 'payload.lines' }, { '*': [{ var: 'price' }, { var: 'n' }] }] };
+    const answer = { var: 'nodes.a.response.body' };
+    const definition = saga.graph([
+      saga.task('a', { next: 'b' }, { body: { total: { $logic: { sum: lines } } } }),
+      saga.task('b', {}, { body: { of: { $logic: answer }, as: { $literal: { $logic: 1 } } } }),
+    ]);
+    const payload = { lines: [0.1, 0.2].map((price) => ({ price, n: 1 })) };
+    const { body } = await stage.ask('POST', '/workflows/run?waitMillis=30000', { definition, payload });
+    expect(body).toMatchObject({ status: 'SUCCEEDED' });
+    expect(downstream.calls('/computed/a')[0]?.body).toBe('{"total":0.3}');
+    expect(downstream.calls('/computed/b')[0]?.body).toBe(
+      '{"of":{"id":9007199254740993,"price":10.10},"as":{"$logic":1}}',
+    );
+  });
+});
+
 describe('a definition that changed or went', () => {
   it('never touches what runs', async () => {
     const saga = stage.saga('pinned');

@@ -10,7 +10,7 @@ import { Stage } from '../stage/stage.ts';
 import { kinds, Ledger } from './load.ts';
 
 /** Kills at most, and at least; in between the time decides, since a busy machine takes long to start a process. */
-const kills = { most: 20, least: 6, withinMillis: 25_000 };
+const kills = { most: 20, least: 6, withinMillis: 15_000 };
 const clients = 100;
 /**
  * Calls that the downstream gets between kills: more than there are sagas, so that most get somewhere in every life. One

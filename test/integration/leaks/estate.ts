@@ -224,9 +224,9 @@ export class Estate {
     for (const { relname } of tables) {
       const table = String(relname);
       const isStep = table.startsWith('step');
-      const call = isStep ? 't.call' : 'NULL';
+      const call = isStep ? `coalesce(t.call, (t."row"::json -> 'call')::text)` : 'NULL';
       const found = await server.query(`SELECT t::text AS row, ${call} AS call FROM "${table}" t`, this.#database);
-      // The answer of such a step is what templates need; the call beside it is for people alone.
+      // The answer of such a step is what templates need; the call in it is for people alone.
       const kept = found.flatMap(({ row, call: shown }) => {
         const isEchoed = isStep && echoed.some((id) => String(row).includes(id));
         if (!isEchoed) return [String(row)];

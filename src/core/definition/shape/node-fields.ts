@@ -1,4 +1,4 @@
-import type { TemplatePath } from '../../template/template.ts';
+import type { TemplatePath } from '../../template/path.ts';
 import type { Read } from '../compiling.ts';
 import type { Draft, NodeDraft } from '../node-draft.ts';
 import { quote, type Problems } from '../problems.ts';

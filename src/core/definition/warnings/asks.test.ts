@@ -38,6 +38,7 @@ it('asks for less and less along a way', () => {
   });
   // Reads of compensations are loaded from the history.
   expect(askedFrom(plan)).toEqual({ a: 'a b', b: 'a b', c: 'b', d: 'b', end: '' });
+  expect(plan.sought).toEqual(new Set(['a', 'b', 'c']));
 });
 
 it('asks again within a loop, and no more after it', () => {
@@ -85,6 +86,23 @@ it('follows branches, joins, routes of failure and hooks', () => {
   });
 });
 
+it('seeks async tasks by their ids, and others only where something reads them so', () => {
+  const plan = planOf(
+    {
+      a: call('', { next: 'b' }),
+      b: {
+        kind: 'task',
+        action: { mode: 'async', request: { url: 'http://x/', verb: 'POST' }, callback: { timeoutMillis: 1000 } },
+        next: 'c',
+      },
+      c: call('{{prev.body}}', { next: 'd' }),
+      d: call(''),
+    },
+    { onFailureCallback: { url: 'http://x/', verb: 'POST', body: '{{nodes.d.response.body}}' } },
+  );
+  expect(plan.sought).toEqual(new Set(['b', 'd']));
+});
+
 it('asks for everything where only the rendering can tell', () => {
   const plan = planOf({
     a: call('', { next: 'b' }),
@@ -92,6 +110,7 @@ it('asks for everything where only the rendering can tell', () => {
     c: call(''),
   });
   expect(askedFrom(plan)).toEqual({ a: 'a b c', b: 'a b c', c: '', end: '' });
+  expect(plan.sought).toEqual(new Set(['a', 'b', 'c']));
 });
 
 it('is worked out in a moment for a large definition with loops', () => {

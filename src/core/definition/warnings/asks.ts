@@ -13,6 +13,21 @@ function bitsOf(ask: Ask | undefined, nodes: ReadonlyMap<string, NodePlan>): big
 }
 
 /**
+ * The nodes whose outputs are found by id. An async task is one of them, because several rows make its output; all others are
+ * also found by reference.
+ */
+function soughtOf(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): ReadonlySet<string> {
+  const sought = new Set<string>();
+  const { during, condition, compensation, onSuccess, onFailure } = asks;
+  for (const ask of [...during.values(), ...condition.values(), ...compensation.values(), onSuccess, onFailure]) {
+    if (ask?.nodes === 'all') return new Set(nodes.keys());
+    for (const id of ask?.nodes ?? []) sought.add(id);
+  }
+  for (const node of nodes.values()) if (node.kind === 'task' && node.mode === 'async') sought.add(node.id);
+  return sought;
+}
+
+/**
  * Computes which node outputs can still be read from each node on, and at the end. Propagates the asks backwards
  * through the graph, loops included, until nothing changes.
  */
@@ -20,7 +35,7 @@ export function analyseAsks(
   draft: Draft,
   nodes: ReadonlyMap<string, NodePlan>,
   asks: Asks,
-): Pick<Plan, 'askedFrom' | 'askedAtEnd'> {
+): Pick<Plan, 'sought' | 'askedFrom' | 'askedAtEnd'> {
   const askedFrom = new Map<string, bigint>();
   const before = new Map<string, string[]>();
   for (const { id = '', edges } of draft.nodes) {
@@ -42,5 +57,9 @@ export function analyseAsks(
       pending.push(earlier);
     }
   }
-  return { askedFrom, askedAtEnd: bitsOf(asks.onSuccess, nodes) | bitsOf(asks.onFailure, nodes) };
+  return {
+    sought: soughtOf(nodes, asks),
+    askedFrom,
+    askedAtEnd: bitsOf(asks.onSuccess, nodes) | bitsOf(asks.onFailure, nodes),
+  };
 }

@@ -20,10 +20,12 @@ export function warnOfNoEffect(document: JsonObject, draft: Draft, problems: Pro
   }
 }
 
-/** Warns about keys of a JSON body that look like templates; only values are templates. */
-export function warnOfTagsInKeys(body: Json, path: Path, problems: Problems): void {
-  for (const { json, path: place } of within({ json: body, path })) {
+/** Warns about keys of a JSON body that look like templates, and about strings in its expressions that do. */
+export function warnOfTagsInBody(body: Json, path: Path, problems: Problems): void {
+  for (const { json, path: place } of within({ json: body, path }, '$literal', '$logic')) {
     if (!isJsonObject(json)) continue;
+    const logic = json['$logic'];
+    if (logic !== undefined) warnOfTagsInCondition(logic, at(place, '$logic'), problems, 'expressions');
     for (const key of Object.keys(json)) {
       if (hasTag(key)) problems.warn(at(place, key), 'Keys are no templates: this one is sent as it is.');
     }
@@ -31,24 +33,24 @@ export function warnOfTagsInKeys(body: Json, path: Path, problems: Problems): vo
 }
 
 /** Warns about strings in a condition that look like templates. */
-export function warnOfTagsInCondition(condition: Json, path: Path, problems: Problems): void {
+export function warnOfTagsInCondition(condition: Json, path: Path, problems: Problems, what = 'conditions'): void {
   for (const { json } of within({ json: condition, path })) {
     if (typeof json !== 'string' || !hasTag(json)) continue;
     const name = /\{\{[{&]?\s*([^{}]*?)\s*\}\}/.exec(json)?.[1] ?? '';
-    problems.warn(
-      path,
-      `${quote(json)} is taken as it is: conditions hold no templates; write {"var": ${quote(name)}}.`,
-    );
+    problems.warn(path, `${quote(json)} is taken as it is: ${what} hold no templates; write {"var": ${quote(name)}}.`);
   }
 }
 
-/** Yields a value and all nested values. Recursion is safe because the depth of definitions is bounded. */
-function* within(place: Place): Generator<Place> {
+/** Yields a value and all nested values but those under `except`. Recursion is safe because the depth of definitions is bounded. */
+function* within(place: Place, ...except: readonly string[]): Generator<Place> {
   yield place;
   const { json, path } = place;
   if (Array.isArray(json)) {
-    for (const [i, item] of (json as readonly Json[]).entries()) yield* within({ json: item, path: at(path, i) });
+    for (const [i, item] of (json as readonly Json[]).entries())
+      yield* within({ json: item, path: at(path, i) }, ...except);
   } else if (isJsonObject(json)) {
-    for (const [key, item] of Object.entries(json)) yield* within({ json: item, path: at(path, key) });
+    for (const [key, item] of Object.entries(json)) {
+      if (!except.includes(key)) yield* within({ json: item, path: at(path, key) }, ...except);
+    }
   }
 }

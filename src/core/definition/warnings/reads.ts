@@ -1,5 +1,5 @@
 import type { Ask, Asks } from '../../plan.ts';
-import type { TemplatePath } from '../../template/template.ts';
+import type { TemplatePath } from '../../template/path.ts';
 import type { Read } from '../compiling.ts';
 import type { Flow } from '../flow.ts';
 import type { Draft } from '../node-draft.ts';

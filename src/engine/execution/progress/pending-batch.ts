@@ -5,6 +5,7 @@ import type { Command } from '../../../core/event.ts';
 import type { CallRow, StepRow, UndoMark } from '../../../core/history.ts';
 import type { State } from '../../../core/state.ts';
 import { summarize } from '../../../core/summary.ts';
+import type { Mutable } from '../../../core/value/mutable.ts';
 import type { Checkpoint } from '../../../ports/store.ts';
 
 const none: readonly never[] = [];
@@ -55,22 +56,24 @@ export class PendingBatch {
     const { id, claim, seq, inboxSeq } = at;
     const isOver = isSettled(state);
     const parks = canPark(state);
-    const parkUntil = parks ? dueAt(state) : null;
-    return {
+    const checkpoint: Mutable<Checkpoint> = {
       id,
       claim,
       seq,
-      ...(state.end !== undefined || parks || takesTurn(durable, state) ? { inboxSeq } : undefined),
       state,
       summary: summarize(state),
-      ...(isOver ? { dueAt: null } : parkUntil === null ? undefined : { dueAt: parkUntil }),
       progress: progress || isOver || parks,
-      ...(claims === undefined ? undefined : { claims }),
       steps,
       calls,
       undo,
       consumed,
     };
+    if (state.end !== undefined || parks || takesTurn(durable, state)) checkpoint.inboxSeq = inboxSeq;
+    if (claims !== undefined) checkpoint.claims = claims;
+    const parkUntil = parks ? dueAt(state) : null;
+    if (isOver) checkpoint.dueAt = null;
+    else if (parkUntil !== null) checkpoint.dueAt = parkUntil;
+    return checkpoint;
   }
 }
 

@@ -29,13 +29,14 @@ const names = `${stepTextNames}, output`;
 
 const sql = `
 WITH RECURSIVE asked AS (
-  SELECT q.* FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::int[]) AS q (who, execution, round, node_id, before)
+  SELECT q.* FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::int[], $7::int[])
+    AS q (who, execution, round, node_id, before, at)
 ), answers AS (
   SELECT a.who, a.execution, a.round AS asked_round, a.node_id AS asked_node, a.before, s.* FROM asked a CROSS JOIN LATERAL (
     SELECT ${names} FROM step
     WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.before
     ORDER BY ord DESC LIMIT 1
-  ) s
+  ) s WHERE a.at IS NULL
   UNION ALL
   SELECT a.who, a.execution, a.asked_round, a.asked_node, a.before, s.* FROM answers a CROSS JOIN LATERAL (
     SELECT ${names} FROM step
@@ -44,6 +45,10 @@ WITH RECURSIVE asked AS (
   ) s WHERE s.visit = a.visit
 ), found AS (
 SELECT who, ${names} FROM answers
+UNION ALL
+SELECT a.who, s.* FROM asked a CROSS JOIN LATERAL (
+  SELECT ${names} FROM step WHERE execution = a.execution AND ord = a.at OFFSET 0
+) s
 UNION ALL
 SELECT a.who, s.* FROM (
   SELECT DISTINCT who, execution, round, node_id, before, visit FROM answers
@@ -67,6 +72,7 @@ export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
     textArray(asked.map(({ nodeId }) => encodeText(nodeId))),
     int4Array(asked.map(({ before }) => Math.min(before ?? end, end))),
     int8Array(wanted.map(({ maxBytes = Infinity }) => Math.min(maxBytes, Number.MAX_SAFE_INTEGER))),
+    int4Array(asked.map(({ at }) => at ?? null)),
   ];
   return { name: 'read-outputs', text: sql, values };
 }
@@ -76,7 +82,7 @@ export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
  * answer or key, and those of the visit's compensation. Returns the rows of each execution ordered by ord, undefined if they
  * exceed its bound.
  *
- * The latest row of a node identifies the visit. Visits of a node follow each other, so the statement steps back through an
+ * A row that a reference names is found by its ord. Otherwise, the latest row of a node identifies the visit. Visits of a node follow each other, so the statement steps back through an
  * index, one lookup per row, until another visit appears, regardless of the number of loop passes. Rows of compensations have
  * a separate index. The statement does not read texts beyond the bound: Postgres knows their length without fetching them.
  */

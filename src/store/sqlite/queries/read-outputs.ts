@@ -2,7 +2,7 @@
  * Reads the outputs of the latest visit of each queried node, as of an ord: the rows with an answer or key, and those of the
  * visit's compensation.
  *
- * Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed; and
+ * A row that a reference names is found by its ord. Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed; and
  * their lengths before their texts, so that what is too large is not read.
  */
 import type { StepText } from '../../step-text.ts';
@@ -16,6 +16,10 @@ const answersSql = `
 SELECT no, ord, visit, octet_length(row) + coalesce(octet_length(output), 0) AS bytes FROM step
 WHERE execution = ? AND round = ? AND node_id = ? AND readable = 1 AND ord < ?
 ORDER BY ord DESC`;
+
+const namedSql = `
+SELECT no, ord, visit, octet_length(row) + coalesce(octet_length(output), 0) AS bytes FROM step
+WHERE execution = ? AND ord = ?`;
 
 const undoneSql = `
 SELECT no, ord, visit, octet_length(row) + coalesce(octet_length(output), 0) AS bytes FROM step
@@ -35,13 +39,19 @@ interface Row {
 export function readOutputs(session: Session): Operations['readOutputs'] {
   const findNo = session.one<{ no: number }>(noSql);
   const answers = session.db.prepare(answersSql);
+  const named = session.one<Row>(namedSql);
   const undone = session.all<Row>(undoneSql);
   const text = session.one<StepText>(rowSql);
   return (id, round, queries, maxBytes = Infinity) => {
     const no = findNo(id)?.no;
     if (no === undefined) return [];
     const found = new Map<number, Row>();
-    for (const { nodeId, before = Number.MAX_SAFE_INTEGER } of queries) {
+    for (const { nodeId, before = Number.MAX_SAFE_INTEGER, at } of queries) {
+      if (at !== undefined) {
+        const row = named(no, at);
+        if (row !== undefined) found.set(row.ord, row);
+        continue;
+      }
       let visit: number | undefined;
       for (const row of answers.iterate(no, round, nodeId, before) as Iterable<unknown> as Iterable<Row>) {
         if (visit !== undefined && row.visit !== visit) break;
