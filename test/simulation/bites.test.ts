@@ -51,7 +51,7 @@ describe('the simulator', () => {
     },
     {
       broken: 'the due time of what is taken over',
-      seed: 113,
+      seed: 48,
       rule: 'recovery',
       adjust: deathsAfterHolds,
       wrap: { wrapStore: withoutDueOfTakeOvers },
