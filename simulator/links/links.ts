@@ -112,8 +112,8 @@ export class QueueLink implements Queue {
     return this.#parts.wire.request('claim', () => this.#inner.claim(max, leaseMillis));
   }
 
-  claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    return this.#parts.wire.request('claimDirect', () => this.#inner.claimDirect(item, leaseMillis));
+  claimDirect(items: readonly QueueItem[], leaseMillis: number): Promise<readonly (Claimed | undefined)[]> {
+    return this.#parts.wire.request('claimDirect', () => this.#inner.claimDirect(items, leaseMillis));
   }
 
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {

@@ -2,6 +2,7 @@ import type {
   Held,
   Renewed,
   ShardClaimed,
+  ShardClaimEachRequest,
   ShardClaimReply,
   ShardClaimRequest,
   ShardEnding,
@@ -120,23 +121,27 @@ export class ShardMemory {
     };
   }
 
-  /** {@link ShardQueue.claimOne}. */
-  claimOne(held: Held, leaseMillis: number, incarnation: string, now: number): 'claimed' | 'held' | 'unmarked' {
+  /** {@link ShardQueue.claimEach}. */
+  claimEach(ids: readonly string[], request: ShardClaimEachRequest, now: number): readonly boolean[] | 'unmarked' {
+    const { process, firstNumber, leaseMillis, incarnation } = request;
     if (this.marker !== incarnation) return 'unmarked';
-    const until = now + leaseMillis;
-    const known = this.#entries.byId.get(held.id);
-    const entry = known ?? this.#add(held.id, now);
-    if (entry.lease?.token === held.token) {
+    return ids.map((id, i) => this.#claimListed(id, `${process}${String(firstNumber + i)}`, now + leaseMillis, now));
+  }
+
+  #claimListed(id: string, token: string, until: number, now: number): boolean {
+    const known = this.#entries.byId.get(id);
+    const entry = known ?? this.#add(id, now);
+    if (entry.lease?.token === token) {
       this.#entries.leases.move(entry, until);
-      return 'claimed';
+      return true;
     }
-    if (known !== undefined && now < this.#rest.until) return 'held';
+    if (known !== undefined && now < this.#rest.until) return false;
     if (entry.lease !== undefined) {
-      if (entry.dueAt > now) return 'held';
+      if (entry.dueAt > now) return false;
       this.#entries.giveBack(entry, entry.since);
     }
-    this.#entries.lend(entry, { token: held.token, againAt: Infinity }, until);
-    return 'claimed';
+    this.#entries.lend(entry, { token, againAt: Infinity }, until);
+    return true;
   }
 
   /** {@link ShardQueue.enqueue}. */

@@ -8,6 +8,7 @@ import type {
   Ring,
   Shard,
   ShardClaimReply,
+  ShardClaimEachRequest,
   ShardClaimRequest,
   ShardEnding,
   ShardItem,
@@ -242,13 +243,12 @@ class MemoryShardQueue implements ShardQueue {
     return this.#do((server) => server.shard('claim', shard).claim(request, server.now()));
   }
 
-  claimOne(
+  claimEach(
     shard: Shard,
-    held: Held,
-    leaseMillis: number,
-    incarnation: string,
-  ): Promise<'claimed' | 'held' | 'unmarked'> {
-    return this.#do((server) => server.shard('claimOne', shard).claimOne(held, leaseMillis, incarnation, server.now()));
+    ids: readonly string[],
+    request: ShardClaimEachRequest,
+  ): Promise<readonly boolean[] | 'unmarked'> {
+    return this.#do((server) => server.shard('claimEach', shard).claimEach(ids, request, server.now()));
   }
 
   enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]> {

@@ -66,10 +66,13 @@ export class LeaseBook {
         enter(result.claimed, end);
         return result;
       },
-      claimDirect: async (item, leaseMillis) => {
+      claimDirect: async (items, leaseMillis) => {
         const end = this.#clock.monotonic() + leaseMillis;
-        const claimed = await queue.claimDirect(item, leaseMillis);
-        if (claimed !== undefined) enter([claimed], end);
+        const claimed = await queue.claimDirect(items, leaseMillis);
+        enter(
+          claimed.filter((each) => each !== undefined),
+          end,
+        );
         return claimed;
       },
       renew: (held, leaseMillis) => this.#renew(queue, held, leaseMillis, strike),

@@ -196,6 +196,7 @@ export class EngineComponents {
       queue,
       holds: (id) => this.pool.has(id),
       isOtherLive: (id) => this.isOtherLive(id),
+      meet: (processes) => this.processes.meet(processes),
     });
     const keeper = { ...base, queue, pool: this.pool, leaseMillis };
     this.periodic = {

@@ -57,6 +57,24 @@ describe('the watch over processes', () => {
     expect([one.isLive('one'), one.isLive('two'), one.isLive('three')]).toEqual([true, true, false]);
   });
 
+  it('finds a process that started since the latest beat, and asks once for one that is gone', async () => {
+    const one = await start('one');
+    await start('two');
+    expect(one.isLive('two')).toBe(false);
+    let beats = 0;
+    const beat = store.beat.bind(store);
+    store.beat = (...args) => {
+      beats++;
+      return beat(...args);
+    };
+    for (let round = 0; round < 3; round++) {
+      const met = one.meet(['two', 'gone']);
+      await clock.advance(10);
+      await met;
+    }
+    expect([one.isLive('two'), one.isLive('gone'), beats]).toEqual([true, false, 1]);
+  });
+
   it('finds that one has ended before its leases can be over', async () => {
     const one = await start('one');
     let isDead = false;

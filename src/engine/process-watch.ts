@@ -26,6 +26,8 @@ export interface ProcessWatchParts {
 const beatShare = 0.3;
 const ttlShare = 0.65;
 const longestBeatMillis = 3_000;
+/** Number of absent processes to remember; more are asked for again. */
+const maxAbsent = 1_000;
 /** Maximum time between beats while the store answers, in intervals. */
 const longestGap = 1.5;
 
@@ -45,6 +47,8 @@ export class ProcessWatch implements Service {
   readonly #ttlMillis: number;
   /** The other processes that were alive at the latest beat, and for how long each had been silent. */
   #others: ReadonlyMap<string, { readonly row: ProcessRow; readonly silentMillis: number }> = new Map();
+  /** Processes that {@link ProcessWatch.meet} did not find. */
+  readonly #absent = new Set<string>();
   /** When the latest successful beat was sent. */
   #beatenAt: number | undefined;
   /** Since when the store has answered every beat. Earlier silence of other processes proves nothing. */
@@ -97,6 +101,18 @@ export class ProcessWatch implements Service {
     const passed = this.#parts.clock.monotonic() - (this.#beatenAt ?? -Infinity);
     const isOfAge = [...this.#others.values()].some(({ row, silentMillis }) => silentMillis + passed >= row.ttlMillis);
     if (isOfAge || this.#beatenAt === undefined) await this.#beat();
+  }
+
+  /**
+   * Updates the live processes if one of these is none of them, because it may have started since the last query. A
+   * process that was absent once is not asked for again. Throws what the store throws.
+   */
+  async meet(ids: Iterable<string>): Promise<void> {
+    const unknown = [...ids].filter((id) => !this.isLive(id) && !this.#absent.has(id));
+    if (unknown.length === 0) return;
+    await this.#beat();
+    if (this.#absent.size > maxAbsent) this.#absent.clear();
+    for (const id of unknown) if (!this.isLive(id)) this.#absent.add(id);
   }
 
   /** Declares whether this process is the sole worker. Resolves when the store knows; throws what the store throws. */

@@ -169,10 +169,12 @@ export interface Queue {
    */
   claim(max: number, leaseMillis: number): Promise<ClaimResult>;
   /**
-   * Claims one id for a direct start, without waiting in the queue; undefined when another token holds it. Idempotent per id
-   * and process.
+   * Claims these distinct ids for a direct start, without waiting in the queue; undefined for an id that another token holds,
+   * or whose part of the queue cannot be asked. Idempotent per id and process.
+   *
+   * @throws QueueUnavailable when no part of the queue answered.
    */
-  claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined>;
+  claimDirect(items: readonly QueueItem[], leaseMillis: number): Promise<readonly (Claimed | undefined)[]>;
   /**
    * Extends the leases of all ids that this process works on; see {@link Renewal}.
    *

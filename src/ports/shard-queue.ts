@@ -49,6 +49,9 @@ export interface ShardClaimRequest {
   readonly incarnation: string;
 }
 
+/** The parameters of a claim of listed ids, as those of {@link ShardClaimRequest}. */
+export type ShardClaimEachRequest = Pick<ShardClaimRequest, 'leaseMillis' | 'process' | 'firstNumber' | 'incarnation'>;
+
 /** A claimed id. */
 export interface ShardClaimed extends Held {
   /** How long it had been due, in milliseconds. */
@@ -168,16 +171,16 @@ export interface ShardQueue {
   /** Makes ids with expired leases ready, each in its place, then returns up to `max` due ids, longest due first. */
   claim(shard: Shard, request: ShardClaimRequest): Promise<ShardClaimReply>;
   /**
-   * Claims one id that is due, parked or absent; `held` when another token holds it. The same token is `claimed` again, with a
-   * new lease. An absent id counts as due now; any other keeps its place. While the shard rests, only an absent id can be
-   * claimed: any other may be running and counts as `held`.
+   * Claims distinct ids that are due, parked or absent. Answers for each whether its token holds it now; false when another token
+   * does. The same token claims an id again with a new lease. An absent id counts as due now; any other keeps its place. While
+   * the shard rests, only absent ids can be claimed: any other may be running. `unmarked`: the shard was not rebuilt for that
+   * incarnation, nothing was claimed. More than 500 ids are several steps.
    */
-  claimOne(
+  claimEach(
     shard: Shard,
-    held: Held,
-    leaseMillis: number,
-    incarnation: string,
-  ): Promise<'claimed' | 'held' | 'unmarked'>;
+    ids: readonly string[],
+    request: ShardClaimEachRequest,
+  ): Promise<readonly boolean[] | 'unmarked'>;
   /**
    * Adds ids, or moves them to an earlier due time. An id in flight is left to its holder if it is due later; if it is due now,
    * the server marks it `again` and returns its token, so that the caller can wake its holder.

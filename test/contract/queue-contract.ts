@@ -198,19 +198,19 @@ export function describeQueue(name: string, open: () => Promise<QueueBench>): vo
 
     it('claims an id directly, once per process, and for one process only', async () => {
       const a = item('a');
-      const held = await queue.claimDirect(a, lease);
+      const [held] = await queue.claimDirect([a], lease);
       expect(held).toMatchObject({ id: 'a', slot: 7 });
-      expect((await queue.claimDirect(a, lease))?.token).toBe(held!.token);
+      expect(await queue.claimDirect([a], lease)).toMatchObject([{ token: held!.token }]);
       const other = await connect('two');
-      expect(await other.claimDirect(a, lease)).toBeUndefined();
+      expect(await other.claimDirect([a, item('b')], lease)).toMatchObject([undefined, { id: 'b' }]);
       expect(await claim(other)).toEqual([]);
       await queue.ack([held!]);
-      expect(await other.claimDirect(a, lease)).toBeDefined();
+      expect(await other.claimDirect([a], lease)).toMatchObject([{ id: 'a' }]);
     });
 
     it('claims directly what is ready', async () => {
       await queue.enqueue([item('a')]);
-      expect(await queue.claimDirect(item('a'), lease)).toBeDefined();
+      expect(await queue.claimDirect([item('a')], lease)).toMatchObject([{ id: 'a' }]);
       expect(await claim()).toEqual([]);
     });
 

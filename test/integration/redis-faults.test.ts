@@ -387,14 +387,15 @@ describe('steps of several shards in one script', () => {
     for (const key of [ready, inflight, claims]) await server.admin.set(key, 'broken');
     const item = { id: 'a', delayMillis: 0 };
     const held = { id: 'a', token: 'pod-1/a/1' };
-    const run = await runOf(queue, other);
+    const incarnation = await runOf(queue, other);
+    const request = { process: 'pod-1/a/', firstNumber: 1, leaseMillis: 1000, incarnation };
     await Promise.all([
       expect(queue.enqueue(shard, [item])).rejects.toThrow(/enqueue.*WRONGTYPE/),
       expect(queue.enqueue(other, [item])).resolves.toEqual([]),
     ]);
     await Promise.all([
-      expect(queue.claimOne(shard, held, 1000, run)).rejects.toThrow(/claimOne.*WRONGTYPE/),
-      expect(queue.claimOne(other, held, 1000, run)).resolves.toBe('claimed'),
+      expect(queue.claimEach(shard, ['a'], request)).rejects.toThrow(/claimEach.*WRONGTYPE/),
+      expect(queue.claimEach(other, ['a'], request)).resolves.toEqual([true]),
     ]);
     await Promise.all([
       expect(queue.finish(shard, [{ ...held, next: 'gone' }])).rejects.toThrow(/finish.*WRONGTYPE/),

@@ -34,7 +34,7 @@ const command = fc.oneof(
   fc.record({ kind: fc.constant('restoreHeld' as const), items }),
   fc.record({ kind: fc.constant('disown' as const), id }),
   fc.record({ kind: fc.constant('claim' as const), process }),
-  fc.record({ kind: fc.constant('claimOne' as const), process, id }),
+  fc.record({ kind: fc.constant('claimEach' as const), process, ids: fc.uniqueArray(id, { maxLength: 4 }) }),
   fc.record({
     kind: fc.constant('finish' as const),
     ids: fc.array(id, { maxLength: 4 }),
@@ -85,11 +85,14 @@ class Side {
     if (command.kind === 'restoreHeld') return queue.restoreHeld(shard, command.items, lease);
     if (command.kind === 'disown') return queue.finish(shard, [{ id: command.id, token: '', next: 'back' }]);
     if (command.kind === 'claim') return this.#claim(command.process);
-    if (command.kind === 'claimOne') {
-      const token = `${command.process}${String(1000 * ++this.#round)}`;
-      const answer = await queue.claimOne(shard, { id: command.id, token }, lease, 'model');
-      if (answer === 'claimed') this.#tokens.set(command.id, token);
-      return answer;
+    if (command.kind === 'claimEach') {
+      const firstNumber = 1000 * ++this.#round;
+      const request = { process: command.process, firstNumber, leaseMillis: lease, incarnation: 'model' };
+      const answers = await queue.claimEach(shard, command.ids, request);
+      for (const [i, id] of command.ids.entries()) {
+        if (answers[i] === true) this.#tokens.set(id, `${command.process}${String(firstNumber + i)}`);
+      }
+      return answers;
     }
     if (command.kind === 'finish') {
       const held = this.#heldOf(command.ids);

@@ -72,7 +72,7 @@ export function adoptingRevives({ store, queue }: Ports): Ports {
     },
     claimDirect: async (...args) => {
       const claimed = await queue.claimDirect(...(args as Parameters<Queue['claimDirect']>));
-      if (claimed !== undefined) held.add(claimed.id);
+      for (const each of claimed) if (each !== undefined) held.add(each.id);
       return claimed;
     },
     ack: end('ack'),

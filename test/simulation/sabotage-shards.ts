@@ -59,7 +59,7 @@ export function withoutCountInKey(): Wrap {
   return (server) =>
     withServerOperations(server, {
       claim: (shard, request) => server.claim(any(shard), request),
-      claimOne: (shard, held, leaseMillis, run) => server.claimOne(any(shard), held, leaseMillis, run),
+      claimEach: (shard, ids, request) => server.claimEach(any(shard), ids, request),
       enqueue: (shard, items) => server.enqueue(any(shard), items),
       finish: (shard, endings) => server.finish(any(shard), endings),
       renew: (shard, process, held, leaseMillis, below) => server.renew(any(shard), process, held, leaseMillis, below),
@@ -79,9 +79,9 @@ export function withoutMarks(): Wrap {
         await server.mark(shard, request.incarnation);
         return server.claim(shard, request);
       },
-      claimOne: async (shard, held, leaseMillis, run) => {
-        await server.mark(shard, run);
-        return server.claimOne(shard, held, leaseMillis, run);
+      claimEach: async (shard, ids, request) => {
+        await server.mark(shard, request.incarnation);
+        return server.claimEach(shard, ids, request);
       },
     });
 }
@@ -97,9 +97,12 @@ export function withoutTokensAtEnd(): Wrap {
         if (reply.kind === 'claimed') reply.claimed.forEach(note);
         return reply;
       },
-      claimOne: async (shard, held, leaseMillis, run) => {
-        const reply = await server.claimOne(shard, held, leaseMillis, run);
-        if (reply === 'claimed') note(held);
+      claimEach: async (shard, ids, request) => {
+        const reply = await server.claimEach(shard, ids, request);
+        const { process, firstNumber } = request;
+        for (const [i, id] of ids.entries()) {
+          if (reply[i] === true) note({ id, token: `${process}${String(firstNumber + i)}` });
+        }
         return reply;
       },
       renew: async (shard, process, held, leaseMillis, below) => {
@@ -119,7 +122,7 @@ export function withoutTokensAtEnd(): Wrap {
 /** That an id in flight became due is forgotten when its claim ends. */
 export function withoutAgain(): Wrap {
   const marked = new Set<string>();
-  const eraser = 'absent/0/0';
+  const eraser = { process: 'absent/0/', firstNumber: 0 };
   return (server) =>
     withServerOperations(server, {
       enqueue: async (shard, items) => {
@@ -128,13 +131,13 @@ export function withoutAgain(): Wrap {
         return inFlight;
       },
       finish: async (shard, endings) => {
-        const run = server.incarnationOf(shard) ?? '';
+        const incarnation = server.incarnationOf(shard) ?? '';
         const requests = [server.finish(shard, endings)];
         for (const { id, next } of endings) {
           // Ready by its mark: taken out, and ended once more as it would have been.
           if (!marked.delete(id)) continue;
-          void server.claimOne(shard, { id, token: eraser }, 1_000, run);
-          requests.push(server.finish(shard, [{ id, token: eraser, next }]));
+          void server.claimEach(shard, [id], { ...eraser, leaseMillis: 1_000, incarnation });
+          requests.push(server.finish(shard, [{ id, token: `${eraser.process}0`, next }]));
         }
         await Promise.all(requests);
         return 0;

@@ -164,7 +164,7 @@ function leasesOnlyAfter(queue: Queue, isBack: () => boolean): Queue {
     toRefill: () => queue.toRefill(),
     enqueue: (items) => queue.enqueue(items),
     claim: (max, leaseMillis) => unless(() => queue.claim(max, leaseMillis)),
-    claimDirect: (item, leaseMillis) => queue.claimDirect(item, leaseMillis),
+    claimDirect: (items, leaseMillis) => queue.claimDirect(items, leaseMillis),
     renew: (held, leaseMillis) => unless(() => queue.renew(held, leaseMillis)),
     ack: (done) => queue.ack(done),
     release: (held) => queue.release(held),

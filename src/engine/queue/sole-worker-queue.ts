@@ -167,10 +167,10 @@ export class SoleWorkerQueue implements Queue {
     return { ...result, claimed: result.claimed.map((each) => ({ ...each, sent: this.#proof })) };
   }
 
-  async claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    if (!(await this.#mayClaim())) return undefined;
-    const claimed = await this.#parts.queue.claimDirect(item, leaseMillis);
-    return claimed && { ...claimed, sent: this.#proof };
+  async claimDirect(items: readonly QueueItem[], leaseMillis: number): Promise<readonly (Claimed | undefined)[]> {
+    if (!(await this.#mayClaim())) return items.map(() => undefined);
+    const claimed = await this.#parts.queue.claimDirect(items, leaseMillis);
+    return claimed.map((each) => each && { ...each, sent: this.#proof });
   }
 
   async renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {

@@ -13,6 +13,9 @@ describe('the reconcile', () => {
   let clock: VirtualClock;
   let rows: DueDetail[];
   let live: Set<string>;
+  /** Processes that live and are not known yet. */
+  let starting: Set<string>;
+  let met: string[][];
   let asked: { until: number; from: number | undefined }[];
   let queued: Map<string, StoredItem>;
   let held: Set<string>;
@@ -26,6 +29,8 @@ describe('the reconcile', () => {
     clock = new VirtualClock();
     rows = [];
     live = new Set();
+    starting = new Set();
+    met = [];
     asked = [];
     queued = new Map();
     held = new Set();
@@ -52,6 +57,10 @@ describe('the reconcile', () => {
       queueHealth: new QueueHealth({ clock, telemetry: silentTelemetry }),
       holds: (id) => held.has(id),
       isOtherLive: (process) => live.has(process),
+      meet: async (processes) => {
+        met.push([...processes]);
+        for (const process of starting) live.add(process);
+      },
       store: {
         findDue: async (...asked) => (await find(...asked)).map(({ id, slot, dueAt }) => ({ id, slot, dueAt })),
         listDue: find,
@@ -101,6 +110,14 @@ describe('the reconcile', () => {
       ['b', undefined],
       ['c', undefined],
     ]);
+    expect(met).toEqual([['pod/alive', 'pod/dead']]);
+  });
+
+  it('looks for a holder that has just started before it gives the execution to another', async () => {
+    starting.add('pod/new');
+    add('a', -10_000, 'pod/new/1');
+    await rounds(1);
+    expect(queued.get('a')).toMatchObject({ heldBy: 'pod/new' });
   });
 
   it('reads everything due and due soon at the start', async () => {

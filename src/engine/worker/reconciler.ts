@@ -29,6 +29,8 @@ export interface ReconcilerParts {
   holds(id: string): boolean;
   /** Whether the process is another one and alive. */
   isOtherLive(process: string): boolean;
+  /** Looks whether these processes live, as far as that is not known. May throw what the store throws. */
+  meet(processes: ReadonlySet<string>): Promise<void>;
 }
 
 type Cursor = { readonly dueAt: number; readonly id: string };
@@ -148,6 +150,9 @@ export class Reconciler {
     const { queue, queueHealth } = this.#parts;
     const others = rows.filter((row) => !this.#parts.holds(row.id));
     if (others.length === 0) return;
+    // A process that has just started may hold one of them. If it counted as dead, another would repeat its calls.
+    const holders = others.flatMap((row) => ('claim' in row && row.claim !== '' ? processOf(row.claim) : []));
+    if (holders.length > 0) await this.#parts.meet(new Set(holders));
     try {
       const absent = await queue.reconcile(others.map((row) => this.#item(row)));
       queueHealth.answered();

@@ -311,8 +311,8 @@ class MemoryQueue implements Queue {
     return this.#do((hub) => hub.claim(this, max, leaseMillis));
   }
 
-  claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    return this.#do((hub) => hub.claimDirect(this, item, leaseMillis));
+  claimDirect(items: readonly QueueItem[], leaseMillis: number): Promise<readonly (Claimed | undefined)[]> {
+    return this.#do((hub) => items.map((item) => hub.claimDirect(this, item, leaseMillis)));
   }
 
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {

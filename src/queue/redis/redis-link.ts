@@ -125,25 +125,35 @@ export class RedisLink {
   }
 
   /** Runs a script on a slot with its keys and arguments, as {@link Scripted} takes them. */
-  runOn(operation: string, slot: number, script: ScriptName, values: readonly (string | number)[]): Promise<unknown> {
-    return this.#send(operation, slot, async (client) => {
-      try {
-        return await (client as unknown as Scripted)[script](...values);
-      } catch (error) {
-        if (!isUnknownScript(error)) throw error;
-        // ioredis sends the text of a script once per connection, but a server that refuses that command (MOVED, ASK,
-        // TRYAGAIN during a migration) does not cache the text. The script has not run, so EVAL with the text is safe.
-        return await client.eval(...textOf(script, values));
-      }
-    });
+  async runOn(
+    operation: string,
+    slot: number,
+    script: ScriptName,
+    values: readonly (string | number)[],
+  ): Promise<unknown> {
+    const client = this.#clientFor(operation, slot);
+    try {
+      return await (client as unknown as Scripted)[script](...values);
+    } catch (error) {
+      if (!isUnknownScript(error)) throw this.#failure(operation, error);
+    }
+    // ioredis sends the text of a script once per connection, but a server that refuses that command (MOVED, ASK,
+    // TRYAGAIN during a migration) does not cache the text. The script has not run, so EVAL with the text is safe.
+    return await this.command(operation, slot, (present) => present.eval(...textOf(script, values)));
   }
 
   /** Runs a plain command on one slot. The command must write, because a replica might answer a read. */
-  command<T>(operation: string, slot: number, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
-    return this.#send(operation, slot, send);
+  async command<T>(operation: string, slot: number, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    const client = this.#clientFor(operation, slot);
+    try {
+      return await send(client);
+    } catch (error) {
+      throw this.#failure(operation, error);
+    }
   }
 
-  async #send<T>(operation: string, slot: number, send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+  /** The client, if the primary of the slot is connected. Commands of this turn leave in one write. */
+  #clientFor(operation: string, slot: number): Redis | Cluster {
     const client = this.#client;
     const node = this.primaryOf(slot);
     if (client?.status !== 'ready' || node?.status !== 'ready') {
@@ -153,13 +163,13 @@ export class RedisLink {
       });
     }
     this.#cork(node.stream);
-    try {
-      return await send(client);
-    } catch (error) {
-      this.doubt();
-      const message = error instanceof Error ? error.message : String(error);
-      throw new QueueUnavailable(`Redis failed (${operation}): ${message}`, { cause: error });
-    }
+    return client;
+  }
+
+  #failure(operation: string, error: unknown): QueueUnavailable {
+    this.doubt();
+    const message = error instanceof Error ? error.message : String(error);
+    return new QueueUnavailable(`Redis failed (${operation}): ${message}`, { cause: error });
   }
 
   /** Buffers writes to a server until the end of this turn. */

@@ -7,6 +7,7 @@ import type {
   Ring,
   Shard,
   ShardClaimed,
+  ShardClaimEachRequest,
   ShardClaimReply,
   ShardClaimRequest,
   ShardEnding,
@@ -19,6 +20,7 @@ import { bellCapacity, bellTtlMillis, Doorbell } from './doorbell.ts';
 import { Keyspace } from './keyspace.ts';
 import { RedisLink } from './redis-link.ts';
 import { ringText } from './ring-text.ts';
+import { delayAndId, endingTriple, flat, heldOf, renewedTriple } from './script-values.ts';
 import { ServerWatch } from './server-watch.ts';
 import { StepBatches } from './step-batches.ts';
 import type { RedisSettings } from './settings.ts';
@@ -181,21 +183,26 @@ export class RedisShardQueue implements ShardQueue {
     };
   }
 
-  async claimOne(
+  async claimEach(
     shard: Shard,
-    held: Held,
-    leaseMillis: number,
-    incarnation: string,
-  ): Promise<'claimed' | 'held' | 'unmarked'> {
-    const reply = await this.#runGrouped<number>(
-      'claimOne',
-      'claim-one',
-      this.#keys.shard(shard),
-      ['ready', 'inflight', 'claims', 'marker'],
-      [incarnation, held.id, held.token, Math.ceil(leaseMillis)],
-    );
-    if (reply === -1) return 'unmarked';
-    return reply === 1 ? 'claimed' : 'held';
+    ids: readonly string[],
+    { process, firstNumber, leaseMillis, incarnation }: ShardClaimEachRequest,
+  ): Promise<readonly boolean[] | 'unmarked'> {
+    this.#requireOpen('claimEach');
+    const answers: boolean[] = [];
+    for (let at = 0; at < ids.length; at += maxBatch) {
+      const batch = ids.slice(at, at + maxBatch);
+      const reply = await this.#runGrouped<readonly number[] | number>(
+        'claimEach',
+        'claim-each',
+        this.#keys.shard(shard),
+        ['ready', 'inflight', 'claims', 'marker'],
+        [batch.length, incarnation, Math.ceil(leaseMillis), process, firstNumber + at, ...batch],
+      );
+      if (typeof reply === 'number') return 'unmarked';
+      for (const each of reply) answers.push(each === 1);
+    }
+    return answers;
   }
 
   async enqueue(shard: Shard, items: readonly ShardItem[]): Promise<readonly Held[]> {
@@ -205,7 +212,7 @@ export class RedisShardQueue implements ShardQueue {
         'enqueue',
         this.#keys.shard(shard),
         ['ready', 'claims'],
-        [batch.length, ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
+        flat([batch.length], batch, delayAndId),
       ),
     );
     return replies.flatMap(heldOf);
@@ -218,7 +225,7 @@ export class RedisShardQueue implements ShardQueue {
         'finish',
         this.#keys.shard(shard),
         ['ready', 'inflight', 'claims'],
-        [batch.length, ...batch.flatMap(({ id, token, next }) => [id, token, codeOf(next)])],
+        flat([batch.length], batch, endingTriple),
       ),
     );
     return marked.reduce((sum, count) => sum + count, 0);
@@ -238,12 +245,7 @@ export class RedisShardQueue implements ShardQueue {
         'renew',
         this.#keys.shard(shard),
         ['ready', 'inflight', 'claims'],
-        [
-          Math.ceil(leaseMillis),
-          process,
-          isOneStep ? orphansBelow : 0,
-          ...batch.flatMap(({ id, token, delayMillis }) => [id, token, Math.ceil(delayMillis)]),
-        ],
+        flat([Math.ceil(leaseMillis), process, isOneStep ? orphansBelow : 0], batch, renewedTriple),
       );
       return { lost: heldOf(pairs.slice(0, 2 * lost)), revived: heldOf(pairs.slice(2 * lost)) };
     };
@@ -260,7 +262,7 @@ export class RedisShardQueue implements ShardQueue {
         'restore',
         this.#keys.shard(shard),
         ['ready', 'claims', 'marker'],
-        [Math.max(0, Math.ceil(restMillis)), ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
+        flat([Math.max(0, Math.ceil(restMillis))], batch, delayAndId),
       ),
     );
     return replies.flat();
@@ -273,7 +275,7 @@ export class RedisShardQueue implements ShardQueue {
         'restore-held',
         this.#keys.shard(shard),
         ['ready', 'inflight', 'claims'],
-        [Math.ceil(leaseMillis), ...batch.flatMap(({ id, delayMillis }) => [Math.ceil(delayMillis), id])],
+        flat([Math.ceil(leaseMillis)], batch, delayAndId),
       ),
     );
     return replies.flat();
@@ -361,6 +363,7 @@ export class RedisShardQueue implements ShardQueue {
   ): Promise<readonly Reply[]> {
     // A call without items sends no command, but must throw on a closed queue, too.
     this.#requireOpen(operation);
+    if (items.length > 0 && items.length <= maxBatch) return [await send(items)];
     const batches: Promise<Reply>[] = [];
     for (let at = 0; at < items.length; at += maxBatch) batches.push(send(items.slice(at, at + maxBatch)));
     return Promise.all(batches);
@@ -381,17 +384,4 @@ export class RedisShardQueue implements ShardQueue {
   #requireOpen(operation: string): void {
     if (!this.#isOpen) throw new QueueUnavailable(`The queue is closed (${operation}).`);
   }
-}
-
-/** The end of a claim in the form of finish.lua. */
-function codeOf(next: ShardEnding['next']): number {
-  if (next === 'gone') return -1;
-  return next === 'back' ? -2 : Math.max(0, Math.ceil(next));
-}
-
-/** Pairs of id and token. */
-function heldOf(flat: readonly string[]): readonly Held[] {
-  const held: Held[] = [];
-  for (let at = 0; at < flat.length; at += 2) held.push({ id: flat[at] as string, token: flat[at + 1] as string });
-  return held;
 }

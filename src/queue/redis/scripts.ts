@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 /** The number of keys of each script; undefined: the caller passes the number as the first argument. */
 const numberOfKeys = {
   claim: 4,
-  'claim-one': undefined,
+  'claim-each': undefined,
   enqueue: undefined,
   restore: 3,
   'restore-held': 3,

@@ -13,7 +13,7 @@ const maxArguments = 2000;
  * The scripts that run several steps. They take the keys and arguments of all steps in sequence, and return one reply
  * per step.
  */
-export type GroupedScript = Extract<ScriptName, 'claim-one' | 'enqueue' | 'finish'>;
+export type GroupedScript = Extract<ScriptName, 'claim-each' | 'enqueue' | 'finish'>;
 
 interface Batch {
   readonly operation: string;

@@ -2,7 +2,19 @@ import { expect, it } from 'vitest';
 import { QueueUnavailable } from '../../../src/ports/queue.ts';
 import type { Held, ShardClaimed } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
-import { claim, claimReply, ids, incarnation, item, lease, request, shard, sortedIds, renewed } from './bench.ts';
+import {
+  claim,
+  claimReply,
+  ids,
+  incarnation,
+  item,
+  lease,
+  request,
+  shard,
+  sortedIds,
+  renewed,
+  claimOne,
+} from './bench.ts';
 
 /** More than any one step of a server should take, and ids that no one would choose. */
 export function describeBatches(world: () => ShardWorld): void {
@@ -107,7 +119,7 @@ export function describeBatches(world: () => ShardWorld): void {
     await one.queue.close();
     const refused = [
       () => one.queue.claim(shard, request(two)),
-      () => one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/1' }, lease, incarnation),
+      () => claimOne(one, shard, { id: 'a', token: 'pod-1/a/1' }, lease, incarnation),
       () => one.queue.enqueue(shard, [item('b')]),
       () => one.queue.finish(shard, [{ id: 'a', token: 'pod-1/a/1', next: 'gone' }]),
       () => one.queue.renew(shard, one.name, [], lease, 0),

@@ -121,3 +121,19 @@ export function ids(claimed: readonly Held[]): readonly string[] {
 export function sortedIds(claimed: readonly Held[]): readonly string[] {
   return ids(claimed).toSorted();
 }
+
+/** Claims one id under this token. */
+export async function claimOne(
+  { queue }: Process,
+  from: Shard,
+  { id, token }: Held,
+  leaseMillis: number,
+  run: string,
+): Promise<'claimed' | 'held' | 'unmarked'> {
+  const end = token.lastIndexOf('/') + 1;
+  const names = { process: token.slice(0, end), firstNumber: Number(token.slice(end)) };
+  const answers = await queue.claimEach(from, [id], { ...names, leaseMillis, incarnation: run });
+  if (answers === 'unmarked') return answers;
+  expect(answers).toHaveLength(1);
+  return answers[0] === true ? 'claimed' : 'held';
+}

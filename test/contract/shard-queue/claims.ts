@@ -13,6 +13,7 @@ import {
   shortLease,
   sortedIds,
   renewed,
+  claimOne,
 } from './bench.ts';
 
 /** Claiming what is due, and claiming one id. */
@@ -226,17 +227,17 @@ export function describeClaims(world: () => ShardWorld): void {
     await one.queue.enqueue(other, [item('due'), item('parked', 50_000)]);
     const held = { id: 'held', token: 'pod-1/a/1' };
     await one.queue.mark(other, incarnation);
-    await one.queue.claimOne(other, held, shortLease, incarnation);
+    await claimOne(one, other, held, shortLease, incarnation);
     await one.queue.mark(other, incarnation, 30_000);
     await pass(shortLease + 20);
-    const ask = (id: string) => two.queue.claimOne(other, { id, token: 'pod-2/b/1' }, lease, incarnation);
+    const ask = (id: string) => claimOne(two, other, { id, token: 'pod-2/b/1' }, lease, incarnation);
     expect(await ask('due')).toBe('held');
     expect(await ask('parked')).toBe('held');
     expect(await ask('held')).toBe('held');
     expect(await ask('new')).toBe('claimed');
     expect(await ask('new')).toBe('claimed');
-    expect(await one.queue.claimOne(other, held, lease, incarnation)).toBe('claimed');
-    expect(await two.queue.claimOne(other, { id: 'x', token: 'pod-2/b/2' }, lease, 'incarnation')).toBe('unmarked');
+    expect(await claimOne(one, other, held, lease, incarnation)).toBe('claimed');
+    expect(await claimOne(two, other, { id: 'x', token: 'pod-2/b/2' }, lease, 'incarnation')).toBe('unmarked');
   });
 
   it('keeps shards apart, those of another count too', async () => {
@@ -255,7 +256,7 @@ export function describeClaims(world: () => ShardWorld): void {
   ])('claims one id that is %s', async (_, delayMillis) => {
     const { one, two } = world();
     if (delayMillis !== undefined) await one.queue.enqueue(shard, [item('a', delayMillis)]);
-    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/9' }, lease, incarnation)).toBe('claimed');
+    expect(await claimOne(one, shard, { id: 'a', token: 'pod-1/a/9' }, lease, incarnation)).toBe('claimed');
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 1 });
     expect(await two.queue.enqueue(shard, [item('a')])).toEqual([{ id: 'a', token: 'pod-1/a/9' }]);
   });
@@ -264,8 +265,8 @@ export function describeClaims(world: () => ShardWorld): void {
     const { one, two } = world();
     await one.queue.enqueue(shard, [item('a')]);
     const held = await claimSingle(one);
-    expect(await two.queue.claimOne(shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('held');
-    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/2' }, lease, incarnation)).toBe('held');
+    expect(await claimOne(two, shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('held');
+    expect(await claimOne(one, shard, { id: 'a', token: 'pod-1/a/2' }, lease, incarnation)).toBe('held');
     expect(await one.queue.renew(shard, one.name, renewed([held]), lease, 0)).toEqual({ lost: [], revived: [] });
   });
 
@@ -274,7 +275,7 @@ export function describeClaims(world: () => ShardWorld): void {
     await one.queue.enqueue(shard, [item('a')]);
     const held = await claimSingle(one, { leaseMillis: shortLease });
     await pass(shortLease + 20);
-    expect(await two.queue.claimOne(shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('claimed');
+    expect(await claimOne(two, shard, { id: 'a', token: 'pod-2/b/1' }, lease, incarnation)).toBe('claimed');
     expect(await one.queue.renew(shard, one.name, renewed([held]), lease, 0)).toEqual({ lost: [held], revived: [] });
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 1 });
   });
@@ -282,9 +283,9 @@ export function describeClaims(world: () => ShardWorld): void {
   it('claims one id again under the same token, with a new lease and the mark kept', async () => {
     const { one, two, pass } = world();
     const held = { id: 'a', token: 'pod-1/a/1' };
-    await one.queue.claimOne(shard, held, shortLease, incarnation);
+    await claimOne(one, shard, held, shortLease, incarnation);
     await two.queue.enqueue(shard, [item('a')]);
-    expect(await one.queue.claimOne(shard, held, lease, incarnation)).toBe('claimed');
+    expect(await claimOne(one, shard, held, lease, incarnation)).toBe('claimed');
     await pass(shortLease + 20);
     expect(await claim(two)).toEqual([]);
     await one.queue.finish(shard, [{ ...held, next: 'gone' }]);
@@ -294,8 +295,8 @@ export function describeClaims(world: () => ShardWorld): void {
   it('does not claim one id in a shard that was not rebuilt for the incarnation', async () => {
     const { one } = world();
     const held = { id: 'a', token: 'pod-1/a/1' };
-    expect(await one.queue.claimOne(shard, held, lease, 'incarnation-2')).toBe('unmarked');
-    expect(await one.queue.claimOne({ count: 64, index: 9 }, held, lease, incarnation)).toBe('unmarked');
+    expect(await claimOne(one, shard, held, lease, 'incarnation-2')).toBe('unmarked');
+    expect(await claimOne(one, { count: 64, index: 9 }, held, lease, incarnation)).toBe('unmarked');
     expect(await one.queue.count([shard])).toEqual({ ready: 0, inFlight: 0 });
   });
 }

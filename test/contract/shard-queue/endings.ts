@@ -1,7 +1,19 @@
 import { expect, it } from 'vitest';
 import type { Held, ShardEnding } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
-import { claim, claimReply, claimSingle, ids, incarnation, item, lease, shard, shortLease, renewed } from './bench.ts';
+import {
+  claim,
+  claimReply,
+  claimSingle,
+  ids,
+  incarnation,
+  item,
+  lease,
+  shard,
+  shortLease,
+  renewed,
+  claimOne,
+} from './bench.ts';
 
 /** How claims end, and the mark `again` in each of the ways. */
 export function describeEndings(world: () => ShardWorld): void {
@@ -115,7 +127,7 @@ export function describeEndings(world: () => ShardWorld): void {
   it('marks claims of one id as well', async () => {
     const { one, two } = world();
     const held = { id: 'a', token: 'pod-1/a/1' };
-    await one.queue.claimOne(shard, held, lease, incarnation);
+    await claimOne(one, shard, held, lease, incarnation);
     expect(await two.queue.enqueue(shard, [item('a')])).toEqual([held]);
     await one.queue.finish(shard, [{ ...held, next: 'gone' }]);
     expect(ids(await claim(two))).toEqual(['a']);

@@ -13,6 +13,7 @@ import {
   request,
   shard,
   shortLease,
+  claimOne,
 } from './bench.ts';
 
 /** A server that evicts keys: parts of a shard vanish by themselves, in any combination. */
@@ -73,7 +74,7 @@ export function describeLosses(world: () => ShardWorld): void {
     await holdFirst();
     await lose('inflight');
     expect(await one.queue.count([shard])).toEqual({ ready: 1, inFlight: 1 });
-    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
+    expect(await claimOne(one, shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
     // Nothing but a claim notices.
     const reply = await one.queue.claim(shard, request(one, { firstNumber: 10, max: 1, leaseMillis: shortLease }));
     expect(reply).toMatchObject({ kind: 'claimed', claimed: [{ id: 'b' }] });
@@ -99,7 +100,7 @@ export function describeLosses(world: () => ShardWorld): void {
     await lose('claims');
     await claimSingle(two);
     expect(await one.queue.finish(shard, [{ ...held, next: 'gone' }])).toBe(0);
-    expect(await one.queue.claimOne(shard, held, lease, incarnation)).toBe('held');
+    expect(await claimOne(one, shard, held, lease, incarnation)).toBe('held');
     expect(await one.queue.enqueue(shard, [item('a')])).toEqual([]);
     expect(await one.queue.restore(shard, [item('a')])).toEqual([]);
     await one.queue.renew(shard, one.name, [], lease, 1_000);
@@ -118,7 +119,7 @@ export function describeLosses(world: () => ShardWorld): void {
     expect(ids(reply.claimed)).toEqual(['b']);
     expect(reply.nextDelayMillis).toBeLessThanOrEqual(shortLease);
     expect(reply.leaseEndsInMillis).toBeLessThanOrEqual(shortLease);
-    expect(await one.queue.claimOne(shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
+    expect(await claimOne(one, shard, { id: 'a', token: 'pod-1/a/50' }, lease, incarnation)).toBe('held');
     await pass(shortLease + 50);
     const [a, parked] = await claim(two);
     expect([a!.id, parked!.id]).toEqual(['a', 'parked']);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Held, ShardEnding } from '../../../src/ports/shard-queue.ts';
 import type { ShardWorld } from '../shard-queue-contract.ts';
-import { claim, claimReply, ids, incarnation, item, lease, renewed, shard, shortLease } from './bench.ts';
+import { claim, claimReply, ids, incarnation, item, lease, renewed, shard, shortLease, claimOne } from './bench.ts';
 
 /** An id keeps its place: whatever puts it back restores the time at which it became due. */
 export function describePlaces(world: () => ShardWorld): void {
@@ -106,10 +106,10 @@ export function describePlaces(world: () => ShardWorld): void {
     const { one, two } = world();
     await one.queue.enqueue(shard, [item('a', 50_000), item('b')]);
     const held = { id: 'a', token: 'pod-1/a/1' };
-    await one.queue.claimOne(shard, held, lease, incarnation);
+    await claimOne(one, shard, held, lease, incarnation);
     await one.queue.finish(shard, [{ ...held, next: 'back' }]);
     expect(await order()).toEqual(['b']);
-    await one.queue.claimOne(shard, held, lease, incarnation);
+    await claimOne(one, shard, held, lease, incarnation);
     await two.queue.enqueue(shard, [item('a')]);
     await one.queue.finish(shard, [{ ...held, next: 'back' }]);
     expect(ids(await claim(two, { firstNumber: 200 }))).toEqual(['a']);
@@ -123,7 +123,7 @@ export function describePlaces(world: () => ShardWorld): void {
     if (delayMillis !== undefined) await one.queue.enqueue(shard, [item('a', delayMillis)]);
     await one.queue.enqueue(shard, [item('b', -5_000)]);
     const held = { id: 'a', token: 'pod-1/a/1' };
-    await one.queue.claimOne(shard, held, lease, incarnation);
+    await claimOne(one, shard, held, lease, incarnation);
     await one.queue.finish(shard, [{ ...held, next: 'back' }]);
     expect(await order()).toEqual(expected);
   });
@@ -133,7 +133,7 @@ export function describePlaces(world: () => ShardWorld): void {
     await holdFirst(shortLease);
     await pass(shortLease + 20);
     const held = { id: 'a', token: 'pod-2/b/1' };
-    expect(await two.queue.claimOne(shard, held, lease, incarnation)).toBe('claimed');
+    expect(await claimOne(two, shard, held, lease, incarnation)).toBe('claimed');
     await two.queue.finish(shard, [{ ...held, next: 'back' }]);
     expect(ids(await claim(one, { firstNumber: 2 }))).toEqual(['a', 'b']);
   });
@@ -195,7 +195,7 @@ export function describePlaces(world: () => ShardWorld): void {
     expect(await two.queue.enqueue(shard, [item('a'), item('b')])).toEqual([a, b]);
     expect(await two.queue.enqueue(shard, [item('a')])).toEqual([a]);
     expect(await odd.queue.renew(shard, odd.name, renewed([a!, b!, c!]), lease, 0)).toEqual({ lost: [], revived: [] });
-    expect(await odd.queue.claimOne(shard, a!, lease, incarnation)).toBe('claimed');
+    expect(await claimOne(odd, shard, a!, lease, incarnation)).toBe('claimed');
     const longer = { id: 'c', token: `${c!.token}0` };
     expect(await odd.queue.renew(shard, odd.name, renewed([longer]), lease, 0)).toEqual({
       lost: [longer],

@@ -10,6 +10,7 @@ import {
 import type { Held, Shard, ShardQueue } from '../../../ports/shard-queue.ts';
 import type { Telemetry } from '../../../ports/telemetry.ts';
 import { stampOf } from '../../worker/lease.ts';
+import { groupByShard } from './per-shard.ts';
 import { ClaimNumbers } from './claim-numbers.ts';
 import { asFailure, settleMost } from './settling.ts';
 import type { OwnedShards } from './owned-shards.ts';
@@ -27,7 +28,7 @@ const retryMillis = 200;
 export interface ShardClaimsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly server: Pick<ShardQueue, 'claim' | 'claimOne' | 'finish' | 'renew' | 'incarnationOf' | 'serverNow'>;
+  readonly server: Pick<ShardQueue, 'claim' | 'claimEach' | 'finish' | 'renew' | 'incarnationOf' | 'serverNow'>;
   readonly ownedShards: OwnedShards;
   readonly count: { readonly inForce: number };
   /** This process among the members; its tokens begin with it. */
@@ -50,6 +51,19 @@ interface Answer {
   readonly done: () => void;
 }
 
+/** A request for ids of one shard that start directly. Call `done` once the caller has its ids. */
+interface DirectRequest {
+  readonly shard: Shard;
+  readonly serverId: string;
+  readonly items: readonly QueueItem[];
+  readonly number: number;
+  readonly done: () => void;
+  /** `late`: no caller waits for it any more. */
+  state: 'open' | 'late' | 'over';
+  claimed: readonly Claimed[];
+  failure?: Error;
+}
+
 /** The results of requests that were sent together. */
 interface Round {
   readonly answers: readonly Answer[];
@@ -67,7 +81,8 @@ interface Round {
  *
  * A server that has not answered within the grace of {@link settleMost} is `slow`. While other servers have shards of
  * this process, no claim waits for the slow one or asks it again before it has answered. The next claim hands over the
- * ids of that late answer, with the time at which they were asked for.
+ * ids of that late answer, with the time at which they were asked for. A direct start never waits for longer than the
+ * grace: late ids go back.
  */
 export class ShardClaims {
   readonly #parts: ShardClaimsParts;
@@ -157,40 +172,64 @@ export class ShardClaims {
     };
   }
 
-  /** See {@link Queue.claimDirect}; `shard` is that of the item. */
-  async claimDirect(shard: Shard, item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    const { server, ownedShards, member, clock } = this.#parts;
-    const serverId = server.incarnationOf(shard);
-    if (!ownedShards.isOpen(shard.index) || serverId === undefined || this.#slow.has(serverId)) return undefined;
-    const { number, done: forget } = this.#numbers.take(1);
-    const token = `${member}/${String(number)}`;
-    let answer: 'claimed' | 'held' | 'unmarked' | undefined;
-    let failure: Error | undefined;
-    const work = server.claimOne(shard, { id: item.id, token }, leaseMillis, serverId).then(
-      (given) => {
-        answer = given;
-        if (answer === 'unmarked') this.#parts.lost(shard.index);
-      },
-      (error: unknown) => {
-        failure = asFailure(error);
-        this.#numbers.orphaned(shard.index, number, claimPatienceMillis);
-        this.#parts.unanswered();
-      },
-    );
-    await settleMost(clock, [work], () => this.hasOther(new Set([serverId])));
-    if (answer === undefined && failure === undefined) {
-      this.#becameSlow(serverId);
-      void work.then(async () => {
-        // The id was put into the queue meanwhile, for any process.
-        if (answer === 'claimed') await this.#handBack(shard.index, [{ ...item, token }]);
-        forget();
-        this.#answeredLate(serverId);
-      });
-      return undefined;
+  /** See {@link Queue.claimDirect}. */
+  async claimDirect(items: readonly QueueItem[], leaseMillis: number): Promise<readonly (Claimed | undefined)[]> {
+    const { server, ownedShards, count, clock, telemetry } = this.#parts;
+    const requests: DirectRequest[] = [];
+    const works: Promise<void>[] = [];
+    for (const [index, group] of groupByShard(items, count.inForce)) {
+      const shard = { count: count.inForce, index };
+      const serverId = server.incarnationOf(shard);
+      if (!ownedShards.isOpen(index) || serverId === undefined || this.#slow.has(serverId)) continue;
+      const { number, done } = this.#numbers.take(group.length);
+      const request: DirectRequest = { shard, serverId, items: group, number, done, state: 'open', claimed: [] };
+      requests.push(request);
+      works.push(this.#claimEach(request, leaseMillis));
     }
-    forget();
-    if (failure !== undefined) throw failure;
-    return answer === 'claimed' ? { id: item.id, slot: item.slot, token, dueAt: item.dueAt } : undefined;
+    // The insert of these ids, and submissions behind it, must not wait for a server that hangs.
+    await settleMost(clock, works, () => true);
+    const claimed = new Map<string, Claimed>();
+    for (const request of requests) {
+      if (request.state === 'open') {
+        request.state = 'late';
+        this.#becameSlow(request.serverId);
+        continue;
+      }
+      request.done();
+      for (const each of request.claimed) claimed.set(each.id, each);
+    }
+    const failures = requests.flatMap(({ failure = [] }) => failure);
+    if (failures[0] !== undefined && failures.length === requests.length) throw failures[0];
+    if (failures.length > 0) telemetry.queueFailed('claimDirect');
+    return items.map(({ id }) => claimed.get(id));
+  }
+
+  /** Asks for the ids of a request. Ids of an answer for which no caller waits any more go back. Never rejects. */
+  async #claimEach(request: DirectRequest, leaseMillis: number): Promise<void> {
+    const { server, member } = this.#parts;
+    const { shard, serverId: incarnation, items, number: firstNumber, done } = request;
+    const process = `${member}/`;
+    try {
+      const ids = items.map(({ id }) => id);
+      const answers = await server.claimEach(shard, ids, { process, firstNumber, leaseMillis, incarnation });
+      if (answers === 'unmarked') this.#parts.lost(shard.index);
+      else {
+        request.claimed = items
+          .map(({ id, slot, dueAt }, i) => ({ id, slot, token: `${process}${String(firstNumber + i)}`, dueAt }))
+          .filter((_, i) => answers[i]);
+      }
+    } catch (error) {
+      request.failure = asFailure(error);
+      this.#numbers.orphaned(shard.index, firstNumber, claimPatienceMillis);
+      this.#parts.unanswered();
+    }
+    const isLate = request.state === 'late';
+    request.state = 'over';
+    if (!isLate) return;
+    // The ids were put into the queue meanwhile, for any process.
+    if (request.claimed.length > 0) await this.#handBack(shard.index, request.claimed);
+    done();
+    this.#answeredLate(incarnation);
   }
 
   /** Renews all claims held in the shard. `below` is {@link oldestPending} at the time of gathering. */

@@ -255,8 +255,8 @@ export class ShardedQueue implements Queue {
     return this.#claims.claim(max, leaseMillis);
   }
 
-  claimDirect(item: QueueItem, leaseMillis: number): Promise<Claimed | undefined> {
-    return this.#claims.claimDirect(this.#shardOf(item.slot), item, leaseMillis);
+  claimDirect(items: readonly QueueItem[], leaseMillis: number): Promise<readonly (Claimed | undefined)[]> {
+    return this.#claims.claimDirect(items, leaseMillis);
   }
 
   renew(held: readonly Claimed[], leaseMillis: number): Promise<Renewal> {
@@ -275,11 +275,10 @@ export class ShardedQueue implements Queue {
         token,
         next: parkUntil === undefined ? 'gone' : Math.max(0, parkUntil - now),
       }));
-      const again = await this.#parts.server.finish(shard, endings);
-      const delays = endings.flatMap(({ next }) => (typeof next === 'number' ? [next] : []));
-      // The ring about the mark may have come when this process was already done with the id.
-      if (again > 0) delays.push(0);
-      if (delays.length > 0) this.#router.ringOwner({ shard, delayMillis: Math.min(...delays) });
+      // The ring about a mark may have come when this process was already done with the id.
+      let delayMillis = (await this.#parts.server.finish(shard, endings)) > 0 ? 0 : Infinity;
+      for (const { next } of endings) if (typeof next === 'number') delayMillis = Math.min(delayMillis, next);
+      if (delayMillis < Infinity) this.#router.ringOwner({ shard, delayMillis });
     });
   }
 
