@@ -12,6 +12,7 @@ import { encodeText } from '../columns/text-column.ts';
 /** Maximum number of merged scans; more combinations of status and definition are found in two steps, see {@link mergedScan}. */
 const maxScans = 24;
 
+/** All statuses. */
 export const everyStatus: readonly ExecutionStatus[] = [...activeStatuses, ...terminalStatuses];
 
 /** Statuses that the index by status leaves out, as most executions have them. */

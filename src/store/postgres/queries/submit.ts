@@ -54,6 +54,34 @@ const recordsParameter = 28;
 const firstStepParameter = 29;
 const firstLabelParameter = firstStepParameter + stepParameters;
 
+/** Locks the pinned bodies, and finds those whose definition has a record, by the parameters of their numbers. */
+const bodiesSql = (bodies: number, records: number): string => `
+body AS MATERIALIZED (
+  SELECT no FROM definition_body WHERE no = ANY ($${bodies}::int[]) ORDER BY no FOR KEY SHARE
+), record AS MATERIALIZED (
+  SELECT b.no FROM definition_body b WHERE b.no = ANY ($${records}::int[]) AND EXISTS (
+    SELECT 1 FROM definition d WHERE d.name = b.name AND d.version = b.version AND d.hash = b.hash)
+)`;
+
+const hasBody = isOneOf('i.body', 'SELECT no FROM body');
+const hasRecord = `(NOT i.must_be_stored OR ${isOneOf('i.body', 'SELECT no FROM record')})`;
+
+/** For runs that have just begun, without start key, labels, trace and rows: nearly all. Sends a third of the columns. */
+const leanSql = `
+WITH input AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[], $7::int[], $8::text[],
+    $9::text[], $10::text[], $11::text[], $12::bool[])
+    AS i (id, created_at, updated_at, due_at, started_at, slot, body, status, claim, state, payload, must_be_stored)
+), ${bodiesSql(13, 14)}, created AS (
+  INSERT INTO execution (id, created_at, updated_at, due_at, started_at, slot, body, seq, inbox_seq, claims, round, standing,
+    status, claim, state, payload)
+  SELECT i.id, i.created_at, i.updated_at, i.due_at, i.started_at, i.slot, i.body, 0, 0, (i.claim IS NOT NULL)::int, 1, 0,
+    i.status, i.claim, i.state, i.payload
+  FROM input i WHERE ${hasBody} AND ${hasRecord}
+  ON CONFLICT DO NOTHING
+)
+SELECT i.id, ${hasBody} AS "hasBody", ${hasRecord} AS "hasRecord", true AS done FROM input i`;
+
 const sql = `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[],
@@ -63,14 +91,8 @@ WITH input AS MATERIALIZED (
     AS i (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, claims, round, standing, status, claim,
       reason, failed_node_id, failure_description, callback_warning, labels, state, payload, traceparent, caller, key,
       fingerprint, callback_keys, must_be_stored)
-), body AS MATERIALIZED (
-  SELECT no FROM definition_body WHERE no = ANY ($${bodiesParameter}::int[]) ORDER BY no FOR KEY SHARE
-), record AS MATERIALIZED (
-  SELECT b.no FROM definition_body b WHERE b.no = ANY ($${recordsParameter}::int[]) AND EXISTS (
-    SELECT 1 FROM definition d WHERE d.name = b.name AND d.version = b.version AND d.hash = b.hash)
-), pinned AS MATERIALIZED (
-  SELECT i.id FROM input i WHERE ${isOneOf('i.body', 'SELECT no FROM body')}
-    AND (NOT i.must_be_stored OR ${isOneOf('i.body', 'SELECT no FROM record')})
+), ${bodiesSql(bodiesParameter, recordsParameter)}, pinned AS MATERIALIZED (
+  SELECT i.id FROM input i WHERE ${hasBody} AND ${hasRecord}
 ), keyed AS (
   INSERT INTO start_key (caller, key, execution_id, created_at, fingerprint)
   SELECT i.caller, i.key, i.id, i.created_at, i.fingerprint FROM input i
@@ -95,8 +117,7 @@ WITH input AS MATERIALIZED (
   SELECT l.* FROM unnest($${firstLabelParameter}::uuid[], $${firstLabelParameter + 1}::text[], $${firstLabelParameter + 2}::text[])
     AS l (execution, key, value) WHERE ${isOneOf('l.execution', 'SELECT id FROM created')}
 )
-SELECT i.id, ${isOneOf('i.body', 'SELECT no FROM body')} AS "hasBody",
-  NOT i.must_be_stored OR ${isOneOf('i.body', 'SELECT no FROM record')} AS "hasRecord",
+SELECT i.id, ${hasBody} AS "hasBody", ${hasRecord} AS "hasRecord",
   i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')} AS done
 FROM input i`;
 
@@ -121,7 +142,47 @@ interface Answer {
 
 /** The statement for a batch of distinct ids; `bodies` are the numbers of their definitions. */
 export function submitStatement(batch: readonly SubmitValues[], bodies: readonly number[]): Statement {
+  if (batch.every((value) => isLean(value))) {
+    return { name: 'submit-lean', text: leanSql, values: leanParameters(batch, bodies) };
+  }
   return { name: 'submit', text: sql, values: parameters(batch, bodies) };
+}
+
+/** Whether all columns that the lean statement leaves out have the values that it gives them. */
+function isLean({ source, history, standing }: SubmitValues): boolean {
+  const { summary, startKey, traceparent } = source;
+  const { completedAt, reason, failedNodeId, failureDescription, callbackWarning, round } = summary;
+  const seldom =
+    startKey ?? traceparent ?? completedAt ?? reason ?? failedNodeId ?? failureDescription ?? callbackWarning;
+  const isPlain = (seldom ?? callbackKeysText(summary) ?? undefined) === undefined && round === 1 && standing === 0;
+  return isPlain && !isOver(summary) && history.steps.length === 0 && Object.keys(source.labels).length === 0;
+}
+
+function leanParameters(batch: readonly SubmitValues[], bodies: readonly number[]): unknown[] {
+  const sources = batch.map(({ source }) => source);
+  return [
+    uuidArray(sources.map(({ id }) => id)),
+    int8Array(sources.map(({ createdAt }) => createdAt)),
+    int8Array(sources.map(({ summary }) => summary.updatedAt)),
+    int8Array(sources.map(({ dueAt }) => dueAt)),
+    int8Array(sources.map(({ summary }) => summary.startedAt)),
+    int4Array(sources.map(({ slot }) => slot)),
+    int4Array(bodies),
+    textArray(sources.map(({ summary }) => summary.status)),
+    textArray(sources.map(({ claim }) => encodeTextOrNull(claim))),
+    textArray(batch.map(({ state }) => state)),
+    textArray(sources.map(({ payload }) => encodeJsonText(payload))),
+    ...storedParameters(sources, bodies),
+  ];
+}
+
+/** Which runs demand a record of their definition, the numbers of all definitions, and of those that must have a record. */
+function storedParameters(sources: readonly NewExecution[], bodies: readonly number[]): readonly unknown[] {
+  return [
+    boolArray(sources.map(({ mustBeStored }) => mustBeStored === true)),
+    int4Array([...new Set(bodies)]),
+    int4Array([...new Set(bodies.filter((_, i) => sources[i]?.mustBeStored === true))]),
+  ];
 }
 
 function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): unknown[] {
@@ -159,9 +220,7 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
     textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.key))),
     textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.fingerprint))),
     textArray(summaries.map((summary) => encodeTextOrNull(callbackKeysText(summary)))),
-    boolArray(sources.map(({ mustBeStored }) => mustBeStored === true)),
-    int4Array([...new Set(bodies)]),
-    int4Array([...new Set(bodies.filter((_, i) => sources[i]?.mustBeStored === true))]),
+    ...storedParameters(sources, bodies),
     ...steps.parameters(),
     uuidArray(labels.map(([id]) => id)),
     textArray(labels.map(([, key]) => encodeText(key))),
