@@ -47,14 +47,19 @@ export function writtenCall(
   call: EndingCall,
   own: ResponseView | undefined,
 ): WrittenCall {
-  const { error, exchange } = call;
+  const { exchange } = call;
   const key = call.idempotencyKey ?? row.key;
-  return {
-    error: unusual(error, row.note),
-    key: unusual(key, row.key ?? usualKey(executionId, row as Keyed)),
-    ...(exchange === undefined ? undefined : writtenExchange(placeOf(executionId, row, key), exchange, own)),
-  };
+  const written: Mutable<WrittenCall> =
+    exchange === undefined ? {} : writtenExchange(placeOf(executionId, row, key), exchange, own);
+  // Assigned, since a copy of the exchange would cost as much as its text.
+  if (call.error !== row.note) written.error = call.error ?? null;
+  if (key !== row.key || key === undefined) {
+    written.key = unusual(key, row.key ?? usualKey(executionId, row as Keyed));
+  }
+  return written;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The call of a step row, of what {@link writtenCall} made. */
 export function readCall(

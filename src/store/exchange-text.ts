@@ -125,22 +125,31 @@ function readHeaders(place: CallPlace, { headers = {}, span }: Pick<WrittenExcha
   return {
     ...Object.fromEntries(addedHeaders.map((name, i) => [name, addedValue(place, i) ?? ''])),
     ...headers,
-    ...(span === undefined ? undefined : { traceparent: `${tracePrefix(place)}${withFlags(span)}` }),
+    ...(span === undefined
+      ? undefined
+      : { traceparent: `00-${place.executionId.replaceAll('-', '')}-${withFlags(span)}` }),
   };
 }
 
-/** `traceparent` up to the span id, in the execution's own trace. */
-function tracePrefix({ executionId: id }: CallPlace): string {
-  return `00-${id.slice(0, 8)}${id.slice(9, 13)}${id.slice(14, 18)}${id.slice(19, 23)}${id.slice(24)}-`;
-}
-
 const traceparentLength = 55;
+const spanBegins = 36;
+const dash = 0x2d;
 const notSampled = '-00';
 
 function spanOf(place: CallPlace, value: string): string | undefined {
-  const prefix = tracePrefix(place);
-  if (value.length !== traceparentLength || !value.startsWith(prefix)) return undefined;
-  return value.slice(prefix.length, value.endsWith(notSampled) ? -notSampled.length : undefined);
+  if (value.length !== traceparentLength || !hasOwnTrace(place, value)) return undefined;
+  return value.slice(spanBegins, value.endsWith(notSampled) ? -notSampled.length : undefined);
+}
+
+/** Compares without making a text, since this happens for each call. */
+function hasOwnTrace({ executionId: id }: CallPlace, value: string): boolean {
+  if (!value.startsWith('00-')) return false;
+  let at = 3;
+  for (let i = 0; i < id.length; i++) {
+    const char = id.charCodeAt(i);
+    if (char !== dash && value.charCodeAt(at++) !== char) return false;
+  }
+  return at === spanBegins - 1 && value.charCodeAt(at) === dash;
 }
 
 function withFlags(span: string): string {

@@ -126,7 +126,7 @@ const draft: Arbitrary<Draft> = tuple(
     other: { nodeId: 'b', ord: 1 },
   };
   const row = defined({ ...fields, key: keys[keyed], prev: refs[prev] }) as StepRow;
-  const callKey = row.key ?? usual;
+  const callKey = change === 'attempt' ? usual : (row.key ?? usual);
   const mine = row.output?.response ?? row.output?.accepted;
   const answer = answered === 'own' ? mine : answered === 'other' ? other : undefined;
   const exchange = defined({
