@@ -81,6 +81,19 @@ export function withoutReconcile(store: Store): Store {
   return withOperations(store, { findDue: () => Promise.resolve([]), listDue: () => Promise.resolve([]) });
 }
 
+/** A process hears of the others one beat late, so it takes those that have just started for dead. */
+export function hearingLate(store: Store): Store {
+  let before: Awaited<ReturnType<Store['beat']>> | undefined;
+  return withOperations(store, {
+    beat: async (process, isFirst) => {
+      const now = await store.beat(process, isFirst);
+      const answer = before ?? now;
+      before = now;
+      return answer;
+    },
+  });
+}
+
 /** An event from outside makes an execution runnable and leaves its due time as it is. */
 export function withoutDueOfOffers(store: Store): Store {
   return withOperations(store, { offer: (offer) => store.offer(offer, Infinity) });
