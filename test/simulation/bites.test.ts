@@ -44,7 +44,7 @@ describe('the simulator', () => {
     },
     {
       broken: 'the due time of what comes from outside',
-      seed: 345,
+      seed: 338,
       rule: 'recovery',
       adjust: deafDeaths,
       wrap: { wrapStore: withoutDueOfOffers },
