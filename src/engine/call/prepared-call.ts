@@ -149,7 +149,7 @@ export function prepare(
   const grant = credentials?.kind === 'grant' ? credentials.grant : undefined;
   const fingerprint =
     command.phase === 'UP' && plan.mutating
-      ? digest('sha256', renderStable(plan.request, call.context, rendered, undefined, meter))
+      ? digest('sha256', renderStable(plan.request, call.context, rendered, undefined, meter), 'base64url')
       : undefined;
   return { callId, of, span, outcome: { request, template, grant }, fingerprint };
 }
