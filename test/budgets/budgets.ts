@@ -9,7 +9,7 @@ export interface Budget {
   readonly limit: number;
   /** What the limit shall become. */
   readonly target?: number;
-  /** How far a figure may exceed the limit, as a share of it: {@link exact}, {@link sampled} or {@link batched}. */
+  /** How far a figure may exceed the limit, as a share of it: {@link exact}, {@link sampled}, {@link partlyBatched} or {@link batched}. */
   readonly slack: number;
   /** Completes the sentence "The budget is …, because". */
   readonly because: string;
@@ -19,6 +19,8 @@ export interface Budget {
 const exact = 0.02;
 /** Of what is estimated from samples, depends on when V8 compiles, or is partly done once per batch. */
 const sampled = 0.1;
+/** Of what is done for each chain and for each batch. */
+const partlyBatched = 0.5;
 /** Of what is done once per batch: batches are smaller when Postgres or Redis answer before the next one is complete. */
 const batched = 2;
 
@@ -39,7 +41,7 @@ function serverBudgets(limits: Readonly<Record<ServerFigure, number>>): Record<S
       unit: 'promises',
       limit: limits.promises,
       target: 20,
-      slack: sampled,
+      slack: partlyBatched,
       because:
         'calls and checkpoints are driven by callbacks, and promises belong to batches and to the requests of the API',
     },

@@ -282,12 +282,11 @@ class Data {
   }
 }
 
-/** Converts an error of the engine to a sentence. The engine throws errors, NaN, and objects with a `type`. */
+/** Converts an error of the engine to a sentence. The engine throws errors and objects with a `type`. */
 function sentenceOf(error: unknown): string {
   if (error instanceof RangeError) return 'The condition is nested too deep or builds too large a text.';
   if (error instanceof TypeError) return 'An operator of the condition was given a value that it cannot work with.';
   if (error instanceof Error) return error.message;
-  if (typeof error === 'number') return 'An operator of the condition needs a number and was given something else.';
   if (typeof error === 'object' && error !== null && 'type' in error)
     return `The condition failed: ${String(error.type)}.`;
   return 'The condition failed.';

@@ -271,7 +271,7 @@ describe('lines of the log', () => {
         'saga failing',
         'call failed',
         'call failed, will retry',
-        'An operator of the condition needs a number and was given something else.',
+        'The operator "+" needs a number and was given something else.',
         'callback did not come in time',
       ]),
     );
