@@ -169,7 +169,7 @@ const fields: Readonly<Record<string, Field>> = {
 /** Letters that a pattern may have, each with its numbers of repetitions. */
 export const datePatternFields: readonly string[] = Object.keys(fields);
 
-type Piece = { readonly text: string } | { readonly field: Field };
+type Piece = { readonly text: string } | { readonly field: Field; readonly letter: string };
 
 /** The pieces of a pattern. Throws a sentence when it has an unknown field or an open quote. */
 function pieces(pattern: string): readonly Piece[] {
@@ -182,7 +182,7 @@ function pieces(pattern: string): readonly Piece[] {
       const field = Object.hasOwn(fields, part) ? fields[part] : undefined;
       if (field === undefined)
         throw new Error(`The pattern "${pattern}" has the field "${part}"; known are ${datePatternFields.join(', ')}.`);
-      found.push({ field });
+      found.push({ field, letter: part.slice(0, 1) });
     } else found.push({ text: part });
   }
   return found;
@@ -208,8 +208,12 @@ export function formatDate(time: ZonedTime, pattern: string): string {
 /** Reads a text by a pattern. Throws a sentence when it does not fit. */
 function readParts(text: string, pattern: string): Parts {
   const read: NonNullable<Field['read']>[] = [];
+  const letters = new Set<string>();
   let form = '';
   for (const piece of pieces(pattern)) {
+    // Fields of one or two digits side by side can share the digits in ever more ways.
+    if ('field' in piece && letters.size === letters.add(piece.letter).size)
+      throw new Error(`A text cannot be read by "${pattern}", which has the field "${piece.letter}" twice.`);
     if ('text' in piece) form += piece.text.replaceAll(/[$()*+.?[\\\]^{|}/-]/g, String.raw`\$&`);
     else {
       form += `(${piece.field.form ?? ''})`;

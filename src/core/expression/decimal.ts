@@ -195,9 +195,27 @@ export function compareNumbers(a: JsonNumber, b: JsonNumber, budget: Budget): nu
   return x.comparedTo(y);
 }
 
-/** Whether a number is 0. */
+/** Numbers of many digits that were looked at: a loop may ask for one number as often as its budget allows. */
+const zeros = new WeakMap<RawNumber, boolean>();
+
+/** Whether a number is 0. Its digits are read once, so that it costs nothing to ask again. */
 export function isZero(value: JsonNumber): boolean {
-  return typeof value === 'number' ? value === 0 : !/^-?[\d.]*[1-9]/.test(value.rawJSON);
+  if (typeof value === 'number') return value === 0;
+  let known = zeros.get(value);
+  if (known === undefined) {
+    known = hasNoDigit(value.rawJSON);
+    zeros.set(value, known);
+  }
+  return known;
+}
+
+/** Whether all digits before an exponent are 0. */
+function hasNoDigit(digits: string): boolean {
+  for (const char of digits) {
+    if (char === 'e' || char === 'E') return true;
+    if (char >= '1' && char <= '9') return false;
+  }
+  return true;
 }
 
 /** The greatest or least of values, with the digits that it was given. Throws when there is none. */

@@ -220,6 +220,7 @@ describe('what cannot be computed', () => {
     [`{"date_format":["2027-01-31T00:00Z","yyyy 'x"]}`, 'quote'],
     ['{"date_parse":["31.02.2027","dd.MM.yyyy"]}', 'no such time'],
     ['{"date_parse":["x","dd.MM.yyyy"]}', 'does not have the form'],
+    ['{"date_parse":["1","d.M.d"]}', 'the field "d" twice'],
     ['{"start_of":["2027-01-31T00:00Z","second"]}', 'knows the units'],
   ])('%s: %s', (logic, why) => {
     const error = computed(logic);
@@ -238,6 +239,29 @@ describe('bounds', () => {
     ['its flattening', `{"flatten":[${nest},100]}`],
   ])('hold for %s', (_name, logic) => {
     expect(computed(logic)).toMatch(/takes more than 100000 steps|builds more than/);
+  });
+
+  it('hold for a value that is nested so deep that writing it would use up the stack', () => {
+    const deep = '{"reduce":[{"range":[0,3000]},{"concat":[[{"var":"accumulator"}]]},[1]]}';
+    for (const logic of [deep, `{"json_stringify":[${deep}]}`, `{"unique":[[${deep}]]}`]) {
+      expect(computed(logic)).toBe('A value of the expression is nested more than 256 deep.');
+    }
+  });
+
+  it('hold for patterns whose fields share their digits in many ways', () => {
+    const data: JsonObject = { text: `${'1'.repeat(190)}x`, pattern: 'dM'.repeat(95) };
+    expect(computed('{"date_parse":[{"var":"payload.text"},{"var":"payload.pattern"}]}', data)).toContain('twice');
+    const once: JsonObject = { text: `${'1'.repeat(190)}x`, pattern: 'yMdHhms' };
+    expect(computed('{"date_parse":[{"var":"payload.text"},{"var":"payload.pattern"}]}', once)).toContain('the form');
+  });
+
+  it('read the digits of a long zero once, however often it is a condition', () => {
+    const data = parseJson(`{"zero":0.${'0'.repeat(1_000_000)}}`) as JsonObject;
+    const begun = process.cpuUsage();
+    expect(computed('{"filter":[{"range":[0,12000]},{"var":"$.payload.zero"}]}', data)).toBe('[]');
+    const { user, system } = process.cpuUsage(begun);
+    // Each reading takes a millisecond: twelve seconds for all of them.
+    expect((user + system) / 1e6).toBeLessThan(4);
   });
 
   const digits = '7'.repeat(200_000);

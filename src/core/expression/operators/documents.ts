@@ -8,22 +8,23 @@ import { eager, type Method } from './method.ts';
 /** Characters of a value beside its own texts, roughly: quotes, commas, brackets. */
 const charsPerValue = 4;
 
+/** Deepest nesting of a value that is written or compared: beyond it, what walks it could use up the stack. */
+const maxNesting = 256;
+
 /**
  * Charges a value as if it were written as JSON, before it is. An expression can build a value in which one list is held many
- * times, whose text is exponentially longer than the work that built it.
+ * times, whose text is exponentially longer than the work that built it. Throws a sentence for a value that is nested too deep.
  */
-export function chargeDocument(value: unknown, budget: Budget): void {
-  const pending: unknown[] = [value];
-  for (let next = pending.pop(); next !== undefined || pending.length > 0; next = pending.pop()) {
-    const size = charsPerValue + ownLength(next);
-    budget.spend(1 / charsPerValue + size / charsPerStep);
-    budget.build(size);
-    if (Array.isArray(next)) for (const item of next as readonly unknown[]) pending.push(item);
-    else if (isJsonObject(next)) {
-      for (const [key, item] of Object.entries(next)) {
-        budget.build(key.length);
-        pending.push(item);
-      }
+export function chargeDocument(value: unknown, budget: Budget, depth: number = 0): void {
+  if (depth > maxNesting) throw new Error(`A value of the expression is nested more than ${String(maxNesting)} deep.`);
+  const size = charsPerValue + ownLength(value);
+  budget.spend(1 / charsPerValue + size / charsPerStep);
+  budget.build(size);
+  if (Array.isArray(value)) for (const item of value as readonly unknown[]) chargeDocument(item, budget, depth + 1);
+  else if (isJsonObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      budget.build(key.length);
+      chargeDocument(item, budget, depth + 1);
     }
   }
 }

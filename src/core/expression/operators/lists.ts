@@ -1,3 +1,4 @@
+import { charsPerStep } from '../../meter.ts';
 import { isJsonObject, type Json } from '../../value/json.ts';
 import type { Budget } from '../budget.ts';
 import { compareNumbers, integer, isNumber, numeric } from '../decimal.ts';
@@ -53,7 +54,10 @@ function member(value: unknown, key: unknown, budget: Budget): unknown {
 function orderOf(a: unknown, b: unknown, budget: Budget): number {
   budget.spend(1);
   if (isNumber(a) && isNumber(b)) return compareNumbers(a, b, budget);
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0;
+  if (typeof a === 'string' && typeof b === 'string') {
+    budget.spend(Math.min(a.length, b.length) / charsPerStep);
+    return a < b ? -1 : a > b ? 1 : 0;
+  }
   throw new Error('The operator "sort_by" sorts by numbers or by texts, not by anything else and not by both.');
 }
 
@@ -125,7 +129,7 @@ export function listMethods(budget: Budget): Record<string, Method> {
       const end = to === undefined || to === null ? undefined : place(to, 'slice');
       const begin = place(from ?? 0, 'slice');
       if (typeof value !== 'string') return listOf(value, 'slice', budget).slice(begin, end);
-      budget.spend(value.length / 256);
+      budget.spend(value.length / charsPerStep);
       budget.build(value.length);
       return value.slice(begin, end);
     }),
