@@ -1,7 +1,7 @@
 import { admit } from '../../src/core/admission.ts';
-import type { InboxRow, OfferResult } from '../../src/ports/store.ts';
+import type { InboxRow, OfferResult, Tell } from '../../src/ports/store.ts';
 import { acceptedOf } from '../../src/store/holder.ts';
-import { decodeState, encode } from '../../src/store/row-text.ts';
+import { decodeState, encode, isOver } from '../../src/store/row-text.ts';
 import type { StoredExecution } from './stored-execution.ts';
 
 /** Appends an event to the inbox of an execution if the core admits it. Throws, and changes nothing, if the event is no JSON. */
@@ -29,4 +29,21 @@ export function admitted(x: StoredExecution, row: InboxRow, bodyHash: string | u
   x.inboxSeq += 1;
   if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, now);
   return acceptedOf(state, x.claim);
+}
+
+/**
+ * Prepares the events that a write tells other executions. Throws, and changes nothing, if an event is no JSON. The result appends
+ * them; see `Tell`.
+ */
+export function toldTo(executions: ReadonlyMap<string, StoredExecution>, tells: readonly Tell[] = []): () => void {
+  const encoded = tells.map(({ executionId, row }) => ({ executionId, row, event: encode(row.event) }));
+  return () => {
+    for (const { executionId, row, event } of encoded) {
+      const x = executions.get(executionId);
+      if (x === undefined || isOver(x.summary) || x.inbox.some(({ id }) => id === row.id)) continue;
+      x.inbox.push({ id: row.id, at: row.at, nonce: undefined, bodyHash: '', pending: false, event });
+      x.inboxSeq += 1;
+      if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, row.at);
+    }
+  };
 }

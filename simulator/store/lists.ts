@@ -1,10 +1,10 @@
 /** Pages of the rows of the store in memory. */
 import type { CallRow, StepRow } from '../../src/core/history.ts';
-import type { ExecutionFilter } from '../../src/ports/store.ts';
+import { maxCountedChildren, type ChildCounts, type ExecutionFilter } from '../../src/ports/store.ts';
 import type { Page, PageRequest, StepPageRequest } from '../../src/ports/records.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../../src/ports/listing.ts';
 import { lengthOf } from '../../src/store/pages.ts';
-import { decodeState } from '../../src/store/row-text.ts';
+import { decodeState, isOver } from '../../src/store/row-text.ts';
 import { decodeStoredCall } from '../../src/store/step-text.ts';
 import { byId, pageOf } from './page.ts';
 import {
@@ -35,6 +35,21 @@ export function executionPage(
     },
     show: (x) => (isStated(x) ? statedOf(x) : recordOf(x)),
   });
+}
+
+/** Counts the executions that this one started itself. */
+export function childCounts(
+  executions: Iterable<StoredExecution>,
+  parent: string,
+  nameGlobs: readonly string[] | undefined,
+): ChildCounts {
+  const found = [...executions].filter((x) =>
+    matches(x, { parent, ...(nameGlobs === undefined ? {} : { nameGlobs }) }),
+  );
+  const children = found.sort(byId).slice(0, maxCountedChildren);
+  const running = children.filter(({ summary }) => !isOver(summary)).length;
+  const corrupted = children.filter(({ summary }) => summary.status === 'CORRUPTED').length;
+  return { count: children.length, running, corrupted };
 }
 
 function statedOf(x: StoredExecution): ListedExecution {

@@ -9,6 +9,7 @@ import type {
   ActiveCounts,
   Checkpoint,
   CheckpointResult,
+  ChildCounts,
   ClaimRow,
   DefinitionRecord,
   EffectFilter,
@@ -43,7 +44,7 @@ import {
   dueDetailOf,
   encodeCall,
   encodeStep,
-  isRemovable,
+  isolated,
   progressOf,
   stepOf,
   storedExecution,
@@ -54,22 +55,15 @@ import {
 } from './stored-execution.ts';
 import type { DueCursor } from '../../src/store/encoded-store.ts';
 import { unrivalled } from '../../src/store/unrivalled.ts';
-import { admitted } from './inbox.ts';
+import { admitted, toldTo } from './inbox.ts';
 import { askedOutputs, latestStanding, nextUndo } from './history-reads.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
 import { openEffects } from './open-effects.ts';
-import { callPage, executionPage, stepPage } from './lists.ts';
+import { callPage, childCounts, executionPage, stepPage } from './lists.ts';
 import { byId } from './page.ts';
+import { forgetKeys, removable, type StartKey } from './retention.ts';
 import { ProcessTable } from './process-table.ts';
-
-const dayMillis = 86_400_000;
-
-interface StartKey {
-  readonly fingerprint: string;
-  readonly executionId: string;
-  readonly createdAt: number;
-}
 
 /**
  * A store in memory for simulations: it gives the guarantees of the other stores except durability.
@@ -155,7 +149,10 @@ export class MemoryStore implements Store {
         : { kind: 'reused' };
     }
     if (used !== undefined || this.#executions.has(x.id)) return { kind: 'created' };
-    this.#executions.set(x.id, storedExecution(x, this.#show));
+    const stored = storedExecution(x, this.#show);
+    const tell = toldTo(this.#executions, x.tells);
+    this.#executions.set(x.id, stored);
+    tell();
     this.#bodies.set(x.definitionHash, x.definition);
     if (key !== undefined && x.startKey !== undefined) {
       this.#startKeys.set(key, { fingerprint: x.startKey.fingerprint, executionId: x.id, createdAt: x.createdAt });
@@ -201,10 +198,12 @@ export class MemoryStore implements Store {
     if (checkpoint.inboxSeq !== undefined && checkpoint.inboxSeq !== x.inboxSeq) {
       return { kind: 'inbox', inboxSeq: x.inboxSeq, inbox: waitingRows(x) };
     }
+    const tell = toldTo(this.#executions, checkpoint.tells);
     this.#append(x, checkpoint);
     x.claims = checkpoint.progress ? 0 : (checkpoint.claims ?? x.claims);
     if (checkpoint.dueAt !== undefined) x.dueAt = checkpoint.dueAt;
     for (const row of x.inbox) if (checkpoint.consumed.includes(row.id)) row.event = undefined;
+    tell();
     return { kind: 'written', inboxSeq: x.inboxSeq };
   }
 
@@ -230,12 +229,14 @@ export class MemoryStore implements Store {
     if (x === undefined) return false;
     if (x.change === change.writeId) return true;
     if (!isOver(x.summary) || x.seq !== change.seq) return false;
+    const tell = toldTo(this.#executions, change.tells);
     this.#append(x, change);
     x.claim = undefined;
     x.claims = 0;
     x.change = change.writeId;
     this.#audit.append(change.audit);
     x.dueAt = change.dueAt;
+    tell();
     return true;
   }
 
@@ -302,6 +303,11 @@ export class MemoryStore implements Store {
   async listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
     this.#check();
     return executionPage(this.#executions.values(), filter, page);
+  }
+
+  async countChildren(id: string, nameGlobs?: readonly string[]): Promise<ChildCounts> {
+    this.#check();
+    return childCounts(this.#executions.values(), id, nameGlobs);
   }
 
   async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
@@ -376,25 +382,11 @@ export class MemoryStore implements Store {
 
   async deleteCompleted(before: number, limit: number): Promise<number> {
     this.#check();
-    const removable = [...this.#executions.values()]
-      .filter((x) => isRemovable(x, before))
-      .sort((a, b) => (a.summary.completedAt ?? 0) - (b.summary.completedAt ?? 0) || byId(a, b))
-      .slice(0, limit);
-    for (const { id } of removable) this.#executions.delete(id);
-    for (const [key, { executionId, createdAt }] of this.#startKeys) {
-      if (!this.#executions.has(executionId) && createdAt < before - dayMillis) this.#startKeys.delete(key);
-    }
+    const removed = removable(this.#executions, before, limit);
+    for (const { id } of removed) this.#executions.delete(id);
+    forgetKeys(this.#startKeys, this.#executions, before);
     const pinned = new Set([...this.#executions.values()].map((x) => x.definitionHash));
     for (const hash of this.#bodies.keys()) if (!pinned.has(hash)) this.#bodies.delete(hash);
-    return removable.length;
-  }
-}
-
-/** Rejects a row that cannot be serialized, and keeps nothing of it. */
-function isolated<T>(write: () => T): T | { readonly kind: 'invalid'; readonly message: string } {
-  try {
-    return write();
-  } catch (error) {
-    return { kind: 'invalid', message: error instanceof Error ? error.message : String(error) };
+    return removed.length;
   }
 }

@@ -13,10 +13,25 @@ import type {
   LoadedExecution,
   NewExecution,
 } from '../../src/ports/store.ts';
-import type { DueDetail, ExecutionProgress, ExecutionRecord, ExecutionSummary } from '../../src/ports/records.ts';
+import type {
+  DueDetail,
+  ExecutionProgress,
+  ExecutionRecord,
+  ExecutionSummary,
+  FamilyPlace,
+} from '../../src/ports/records.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../src/ports/store-bounds.ts';
 import { lengthOf } from '../../src/store/pages.ts';
-import { decodeEvent, decodeState, encode, isOver, isStanding, isUnresolved } from '../../src/store/row-text.ts';
+import {
+  decodeEvent,
+  decodeState,
+  encode,
+  familyPlace,
+  familyValues,
+  isOver,
+  isStanding,
+  isUnresolved,
+} from '../../src/store/row-text.ts';
 import { encodeCall as encodeText } from '../../src/store/call-text.ts';
 import {
   decodeStep,
@@ -56,6 +71,7 @@ export interface StoredExecution {
   readonly labels: Readonly<Record<string, string>>;
   readonly traceparent: string | undefined;
   readonly createdAt: number;
+  readonly family: FamilyPlace;
   seq: number;
   inboxSeq: number;
   claim: string | undefined;
@@ -201,6 +217,7 @@ export function recordOf(x: StoredExecution): ExecutionRecord {
     createdAt,
     labels: { ...labels },
     maybeStanding: stands(x),
+    ...x.family,
   };
 }
 
@@ -233,6 +250,8 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
     (filter.startedBefore === undefined || summary.startedAt < filter.startedBefore) &&
     (filter.completedAfter === undefined || (completedAt !== undefined && completedAt >= filter.completedAfter)) &&
     (filter.completedBefore === undefined || (completedAt !== undefined && completedAt < filter.completedBefore)) &&
+    (filter.parent === undefined || x.family.parent?.id === filter.parent) &&
+    (filter.root === undefined || x.family.parent === undefined) &&
     (filter.standing === undefined || stands(x) === filter.standing) &&
     (filter.hook === undefined || hookOf(x) === filter.hook)
   );
@@ -270,6 +289,7 @@ export function takenOver(
     labels: { ...labels },
     ...(traceparent === undefined ? undefined : { traceparent }),
     createdAt,
+    ...x.family,
     seq,
     inboxSeq,
     claims,
@@ -298,6 +318,7 @@ export function storedExecution(x: NewExecution, show: ShowStep | undefined): St
     labels: { ...x.labels },
     traceparent: x.traceparent,
     createdAt: x.createdAt,
+    family: familyPlace(...familyValues(x)),
     seq: 0,
     inboxSeq: 0,
     claim: x.claim,
@@ -312,9 +333,18 @@ export function storedExecution(x: NewExecution, show: ShowStep | undefined): St
   };
 }
 
-/** Whether retention may remove an execution: it completed before the instant, and no hook or effect is pending. */
-export function isRemovable({ id, dueAt, summary, steps }: StoredExecution, before: number): boolean {
-  const { completedAt, status, maybeStanding } = summary;
-  if (dueAt !== null || completedAt === undefined || completedAt >= before || status === 'CORRUPTED') return false;
-  return !maybeStanding || !steps.some((step) => isUnresolved(stepOf(id, step)));
+/** Whether retention must keep an execution, however old: it is not over, CORRUPTED, or a hook or an effect of it is pending. */
+export function isKept({ id, dueAt, summary, steps }: StoredExecution): boolean {
+  const { status, maybeStanding } = summary;
+  if (dueAt !== null || !isOver(summary) || status === 'CORRUPTED') return true;
+  return maybeStanding && steps.some((step) => isUnresolved(stepOf(id, step)));
+}
+
+/** Rejects a row that cannot be serialized, and keeps nothing of it. */
+export function isolated<T>(write: () => T): T | { readonly kind: 'invalid'; readonly message: string } {
+  try {
+    return write();
+  } catch (error) {
+    return { kind: 'invalid', message: error instanceof Error ? error.message : String(error) };
+  }
 }

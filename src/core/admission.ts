@@ -1,4 +1,4 @@
-import type { CallbackEvent, Event, ResolvedEvent } from './event.ts';
+import type { CallbackEvent, ChildEndedEvent, Event, ResolvedEvent } from './event.ts';
 import { addressee } from './transition/callback.ts';
 import { blockedOf, isBlocked } from './call/attempting.ts';
 import { settleable } from './transition/resolve.ts';
@@ -6,7 +6,7 @@ import type { State } from './state.ts';
 
 /** An event that can be stored in the inbox. */
 export type AdmissibleEvent =
-  CallbackEvent | Extract<Event, { type: 'cancelled' | 'terminated' | 'woken' }> | ResolvedEvent;
+  CallbackEvent | ChildEndedEvent | Extract<Event, { type: 'cancelled' | 'terminated' | 'woken' }> | ResolvedEvent;
 
 /** A callback that was accepted earlier; `nonce` identifies the token that it used. */
 export interface SeenCallback {
@@ -46,6 +46,7 @@ export function admit(
       return admitCallback(state, event, callback?.bodyHash ?? '', callback?.seen ?? []);
     case 'cancelled':
       return admitCancel(state);
+    case 'childEnded':
     case 'terminated':
       return state.end === undefined ? accepted : conflict(overText(state));
     case 'woken':

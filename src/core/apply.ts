@@ -105,6 +105,10 @@ function dispatch(d: Draft, event: Event): void {
     case 'redelivered':
       redeliver(d, event.force);
       return;
+    case 'childStarted':
+    case 'childRefused':
+    case 'childEnded':
+      return;
     case 'quarantined':
       quarantine(d, event.description);
   }

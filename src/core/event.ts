@@ -1,7 +1,7 @@
 import type { Json } from './value/json.ts';
 import type { CallPhase, ResponseView } from './context/context.ts';
 import type { Exchange } from './history.ts';
-import type { BlockCause, UndoTarget } from './state.ts';
+import type { BlockCause, FailureReason, TerminalStatus, UndoTarget } from './state.ts';
 
 /** The result of a call, before the core determines its outcome. */
 export type CallResult =
@@ -75,6 +75,23 @@ export type Event =
   | { readonly type: 'terminated'; readonly inboxId?: string }
   | { readonly type: 'woken'; readonly inboxId?: string }
   | ResolvedEvent
+  /** The execution that a `workflow` visit starts is stored. */
+  | {
+      readonly type: 'childStarted';
+      readonly childId: string;
+      readonly version: string;
+      readonly definitionHash: string;
+    }
+  /** The execution that a `workflow` visit starts cannot be started; nothing of it is stored. */
+  | {
+      readonly type: 'childRefused';
+      readonly childId: string;
+      /** One sentence for people. */
+      readonly reason: string;
+      /** The sentence for logs, if the reason contains data. */
+      readonly logged?: string;
+    }
+  | ChildEndedEvent
   /** Starts a new round, or retries the failed compensations; terminal executions only. */
   | { readonly type: 'retried'; readonly force: boolean }
   /** Calls the hook of the end again immediately, with `force` also if it was delivered; terminal executions only. */
@@ -94,6 +111,23 @@ export interface CallbackEvent {
   readonly body: Json;
   /** The result of `pendingWhen` when the callback arrived. */
   readonly pending: boolean;
+}
+
+/** An execution that this one started is over. The transaction that ended it appended this event to the inbox. */
+export interface ChildEndedEvent {
+  readonly type: 'childEnded';
+  readonly inboxId: string;
+  readonly childId: string;
+  readonly status: TerminalStatus;
+  readonly reason?: FailureReason;
+  readonly description?: string;
+  readonly statusCode?: number;
+  /** The result of the child; absent if it has none. */
+  readonly result?: Json;
+  /** Visits of the child and of all executions below it. */
+  readonly visits: number;
+  /** Whether effects of the child, or of executions below it, stand. */
+  readonly standing: boolean;
 }
 
 /** An operator settles a visit or a compensation by hand. */

@@ -81,6 +81,8 @@ export interface StepRow {
   readonly undoSort?: number;
   /** The last completed node on the token's path before, or by, this visit; on rows with `undo`. */
   readonly prev?: OutputRef;
+  /** Id of the execution that the visit started; only on rows of `workflow` nodes. */
+  readonly child?: string;
   /** The choice of a switch; only on its rows. */
   readonly choice?: SwitchChoice;
   /**

@@ -13,6 +13,17 @@ export type TerminalStatus = 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'CORRUPTED' 
 /** The status of an execution as clients see it. */
 export type ExecutionStatus = TerminalStatus | 'IN_PROGRESS' | 'WAITING_CALLBACK' | 'SLEEPING' | 'COMPENSATING';
 
+/** The visit of a `workflow` node that started an execution. */
+export interface ParentLink {
+  /** Id of the execution that has the node. */
+  readonly id: string;
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  /** The places of the items that the visit belongs to, outermost first; absent outside of every `forEach`. */
+  readonly item?: readonly number[];
+}
+
 /** Why an execution did not succeed; the values of the `reason` label of `saga_failed_total`. */
 export type FailureReason =
   | 'status_4xx'

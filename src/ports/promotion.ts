@@ -40,8 +40,13 @@ export interface CopiedRows {
     failedNodeId: string | null,
     failureDescription: string | null,
     callbackWarning: string | null,
+    callbackKeys: string | null,
     traceparent: string | null,
     labels: string | null,
+    parent: string | null,
+    root: string | null,
+    /** The rest of the place in its family, as JSON text. */
+    link: string | null,
     state: string,
     payload: string,
   ];

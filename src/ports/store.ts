@@ -19,9 +19,11 @@ export type {
   Offer,
   OfferResult,
   SubmitResult,
+  Tell,
   TerminalChange,
 } from './store/executions.ts';
-export type { EffectFilter, EffectRow, ExecutionFilter, UndoFilter } from './store/history.ts';
+export type { ChildCounts, EffectFilter, EffectRow, ExecutionFilter, UndoFilter } from './store/history.ts';
+export { maxCountedChildren } from './store/history.ts';
 export type { ActiveCounts } from './store/upkeep.ts';
 
 /**

@@ -14,6 +14,7 @@ import type {
 } from '../ports/records.ts';
 import type {
   ActiveCounts,
+  ChildCounts,
   ClaimRow,
   DefinitionRecord,
   EffectFilter,
@@ -23,6 +24,7 @@ import type {
   Store,
   UndoFilter,
 } from '../ports/store.ts';
+import { maxCountedChildren } from '../ports/store.ts';
 import { OutputsTooLarge } from '../ports/store-bounds.ts';
 import {
   type AuditValues,
@@ -90,6 +92,8 @@ export interface StoredRows {
     page: ListValues,
     after: string | undefined,
   ): Promise<PageAnswer<ListedValues>>;
+  /** Counts at most `limit` of them. */
+  countChildren(id: string, nameGlobs: readonly string[] | undefined, limit: number): Promise<ChildCounts>;
   listSteps(
     id: string,
     page: PageValues,
@@ -100,8 +104,8 @@ export interface StoredRows {
   listDue(shards: ShardSet, until: number, limit: number, cursor: DueCursor | undefined): Promise<readonly DueValues[]>;
   countActive(shards: ShardSet): Promise<readonly CountValues[]>;
   listAudit(filter: AuditFilter, page: PageValues, after: string | undefined): Promise<PageAnswer<AuditValues>>;
-  /** Removes at most `limit` completed executions in one transaction; returns how many. */
-  removeCompleted(before: number, limit: number): Promise<number>;
+  /** Removes at most `limit` completed executions in one transaction; returns how many, and whether it found all there are. */
+  removeCompleted(before: number, limit: number): Promise<{ readonly removed: number; readonly isEnd: boolean }>;
   /** Removes some of what completed executions have left behind; false when nothing is left. */
   sweep(before: number): Promise<boolean>;
 }
@@ -170,6 +174,10 @@ export abstract class EncodedStore {
     return executionPage(await this.#rows.listExecutions(filter, listValues(page), after));
   }
 
+  countChildren(id: string, nameGlobs?: readonly string[]): Promise<ChildCounts> {
+    return this.#rows.countChildren(id, nameGlobs, maxCountedChildren);
+  }
+
   async listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>> {
     const { afterOrd, withoutBodies } = page;
     const values = pageValues(page, 'asc');
@@ -199,9 +207,9 @@ export abstract class EncodedStore {
     let removed = 0;
     while (removed < limit) {
       const wanted = Math.min(this.#removalBatch, limit - removed);
-      const count = await this.#rows.removeCompleted(before, wanted);
-      removed += count;
-      if (count < wanted) break;
+      const round = await this.#rows.removeCompleted(before, wanted);
+      removed += round.removed;
+      if (round.isEnd) break;
     }
     while (await this.#rows.sweep(before));
     return removed;

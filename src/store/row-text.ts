@@ -5,7 +5,7 @@ import type { StepRow } from '../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../core/value/json.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { EffectRow, InboxEvent } from '../ports/store.ts';
-import type { ExecutionSummary } from '../ports/records.ts';
+import type { ExecutionSummary, FamilyPlace } from '../ports/records.ts';
 
 /** Statuses of executions that are over. */
 export const terminalStatuses: readonly ExecutionStatus[] = [
@@ -93,10 +93,40 @@ export function effectRow(row: StepRow): EffectRow {
     ...(row.fingerprint === undefined ? undefined : { fingerprint: row.fingerprint }),
     ...(row.undoRank === undefined ? undefined : { undoRank: row.undoRank }),
     ...(row.undoSort === undefined ? undefined : { undoSort: row.undoSort }),
+    ...(row.child === undefined ? undefined : { child: row.child }),
   };
 }
 
 /** Whether the execution is over by its summary. */
 export function isOver(summary: Pick<ExecutionSummary, 'status'>): boolean {
   return terminalStatuses.includes(summary.status);
+}
+
+/** What the columns `parent` and `root` do not say of the place of an execution in its family, as JSON text. */
+interface WrittenLink {
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly item?: readonly number[];
+  readonly depth: number;
+}
+
+/** The columns of an execution's place in its family, all null for a root. */
+export type FamilyValues = readonly [parent: string | null, root: string | null, link: string | null];
+
+/** The columns of a place. Throws a TypeError when a place with a parent has no root or depth. */
+export function familyValues({ parent, root, depth }: FamilyPlace): FamilyValues {
+  if (parent === undefined) return [null, null, null];
+  if (root === undefined || depth === undefined)
+    throw new TypeError('An execution with a parent needs its root and depth.');
+  const { id, ...visit } = parent;
+  const link: WrittenLink = { ...visit, depth };
+  return [id, root, stringifyJson(link as unknown as Json)];
+}
+
+/** The place that {@link familyValues} wrote. */
+export function familyPlace(parent: string | null, root: string | null, link: string | null): FamilyPlace {
+  if (parent === null || root === null || link === null) return {};
+  const { depth, ...visit } = JSON.parse(link) as WrittenLink;
+  return { parent: { id: parent, ...visit }, root, depth };
 }

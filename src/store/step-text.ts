@@ -56,6 +56,7 @@ interface WrittenStep {
   readonly prev?: OutputRef | null | undefined;
   readonly choice?: StepRow['choice'];
   readonly note?: string | undefined;
+  readonly child?: string | undefined;
   readonly call?: WrittenCall | undefined;
   // Last, so that the text of a large output can be taken out of the text of the row.
   readonly output?: StepOutput | undefined;
@@ -111,6 +112,7 @@ function writtenStep(executionId: string, row: StepRow): WrittenStep {
     prev: (hasSelf(row) ? isSelf(prev, row) : prev === undefined) ? undefined : (prev ?? null),
     choice: row.choice,
     note: row.note,
+    child: row.child,
     call: call && writtenCall(executionId, row, call, answerOf(output)),
     output,
   };
@@ -189,7 +191,7 @@ export function decodeStoredCall(executionId: string, stored: StoredCall): CallR
 
 function decoded(executionId: string, text: StepText, written: WrittenStep): StepRow {
   const { ord, round, nodeId, visit, scope, effect, undo, undoRank, undoSort, output, shown } = text;
-  const { at, begun, last, index, attempt, status, final, repeat, key, hash, prev, choice, note } = written;
+  const { at, begun, last, index, attempt, status, final, repeat, key, hash, prev, choice, note, child } = written;
   const phase = orUsual(written.phase, 'UP') as StepRow['phase'];
   const outcome = orUsual(written.outcome, 'succeeded') as StepRow['outcome'];
   return withoutUndefined({
@@ -218,6 +220,7 @@ function decoded(executionId: string, text: StepText, written: WrittenStep): Ste
     prev: orUsual(prev, undoSort !== null && outcome === 'succeeded' ? { nodeId, ord } : undefined),
     choice,
     note,
+    child,
     shown: shown === null || shown === undefined ? undefined : (parseJson(shown) as unknown as ShownBody),
   });
 }

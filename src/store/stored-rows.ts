@@ -14,7 +14,7 @@ import type {
   ExecutionSummary,
 } from '../ports/records.ts';
 import { encodeCall } from './call-text.ts';
-import { decodeEvent, decodeLabels, decodeState, isMarked, readability } from './row-text.ts';
+import { decodeEvent, decodeLabels, decodeState, familyPlace, isMarked, readability } from './row-text.ts';
 import { encodeStep } from './step-text.ts';
 
 /** A step row: the columns of `step` after `execution`. */
@@ -60,8 +60,15 @@ export interface InboxValues {
   readonly event: string;
 }
 
+/** An execution's place in its family; null for a root. */
+interface PlaceValues {
+  readonly parent: string | null;
+  readonly root: string | null;
+  readonly link: string | null;
+}
+
 /** A row of a list of executions. */
-export interface RecordValues {
+export interface RecordValues extends PlaceValues {
   readonly id: string;
   readonly slot: number;
   readonly name: string;
@@ -100,7 +107,7 @@ export interface DetailValues extends ProgressValues {
 }
 
 /** An execution as taken over. */
-export interface LoadedValues {
+export interface LoadedValues extends PlaceValues {
   readonly id: string;
   readonly slot: number;
   readonly name: string;
@@ -175,9 +182,10 @@ export function inboxRows(rows: readonly InboxValues[]): readonly InboxRow[] {
 
 /** An execution as taken over. */
 export function loadedExecution(x: LoadedValues): LoadedExecution {
-  const { hash, labels, traceparent, state, inbox, payloadBytes, ...rest } = x;
+  const { hash, labels, traceparent, state, inbox, payloadBytes, parent, root, link, ...rest } = x;
   return {
     ...rest,
+    ...familyPlace(parent, root, link),
     ...(payloadBytes === null ? undefined : { payloadBytes }),
     definitionHash: hash,
     labels: decodeLabels(labels),
@@ -207,6 +215,7 @@ function executionRecord(x: RecordValues): ExecutionRecord {
     ...(x.failedNodeId === null ? undefined : { failedNodeId: x.failedNodeId }),
     ...(x.callbackWarning === null ? undefined : { callbackWarning: x.callbackWarning }),
     maybeStanding: x.standing > 0,
+    ...familyPlace(x.parent, x.root, x.link),
   };
 }
 

@@ -8,6 +8,7 @@ import { checkpoints } from './store/checkpoints.ts';
 import { definitions } from './store/definitions.ts';
 import { due } from './store/due.ts';
 import { effects } from './store/effects.ts';
+import { families } from './store/families.ts';
 import { history } from './store/history.ts';
 import { holds } from './store/holds.ts';
 import { inbox } from './store/inbox.ts';
@@ -31,6 +32,7 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   history,
   'pages and large outputs': pages,
   effects,
+  families,
   lists,
   'lists within globs of names': nameGlobs,
   'due scans': due,

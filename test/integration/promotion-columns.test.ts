@@ -56,9 +56,12 @@ const ofExecution = [
   'id',
   'inbox_seq',
   'labels',
+  'link',
   'name',
+  'parent',
   'payload',
   'reason',
+  'root',
   'round',
   'seq',
   'slot',
@@ -93,6 +96,7 @@ const left: Readonly<Record<string, string>> = {
   'label.key': 'made from the labels of the execution',
   'label.value': 'made from the labels of the execution',
   'label.id': 'made from the labels of the execution',
+  'removed_root.root': 'the target finds the members of removed roots by itself',
   'garbage.execution': 'history of removed executions is left out',
 };
 

@@ -43,6 +43,7 @@ describe('the schema', () => {
       '0007 listed outputs',
       '0008 pending hooks',
       '0009 lean history',
+      '0010 families',
     ]);
     await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 9.*trama migrate/);
     expect(
@@ -67,6 +68,7 @@ describe('the schema', () => {
       { version: 7 },
       { version: 8 },
       { version: 9 },
+      { version: 10 },
     ]);
     expect(await stores[0]?.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
   });
@@ -98,7 +100,7 @@ describe('the schema', () => {
   it('may be newer where the newer one says so', async () => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (10, 'more', 1)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (11, 'more', 1)`, database);
     const store = storeOn(server.url(database), { migrate: false });
     await store.open();
     expect(await store.submit([newExecution(1)])).toEqual([{ kind: 'created' }]);
@@ -107,9 +109,9 @@ describe('the schema', () => {
   it.each([true, false])('is refused where a newer one is needed (migrating: %s)', async (migrate) => {
     const database = await server.createDatabase();
     await storeOn(server.url(database)).open();
-    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (10, 'other', 10)`, database);
+    await server.query(`INSERT INTO migration (version, title, needed_version) VALUES (11, 'other', 11)`, database);
     const store = storeOn(server.url(database), { migrate });
-    await expect(store.open()).rejects.toThrow(/schema 10 of a newer version.*Start that version or a newer one/);
+    await expect(store.open()).rejects.toThrow(/schema 11 of a newer version.*Start that version or a newer one/);
     await expect(store.pendingMigrations()).rejects.toThrow(/newer version/);
   });
 

@@ -1,12 +1,15 @@
-import type { CallbackEvent, Event, ResolvedEvent } from '../../core/event.ts';
+import type { CallbackEvent, ChildEndedEvent, Event, ResolvedEvent } from '../../core/event.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
 import type { State } from '../../core/state.ts';
 import type { AuditEntry } from '../audit.ts';
-import type { ExecutionSummary } from '../records.ts';
+import type { ExecutionSummary, FamilyPlace } from '../records.ts';
 import type { TakeOverBounds } from '../store-bounds.ts';
 
-/** A new execution. Inserted at seq 0 and inboxSeq 0; with a claim, that claim is its first. */
-export interface NewExecution {
+/**
+ * A new execution. Inserted at seq 0 and inboxSeq 0; with a claim, that claim is its first. One with a parent has `root` and
+ * `depth`, too, and no start key: its id was stored with the visit that starts it.
+ */
+export interface NewExecution extends FamilyPlace {
   readonly id: string;
   readonly slot: number;
   readonly name: string;
@@ -30,6 +33,8 @@ export interface NewExecution {
   readonly claim?: string;
   /** Idempotent start: `key` is unique per caller; `fingerprint` is the hash of the canonical request. */
   readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };
+  /** Written with the insertion, also if the execution is over at once. */
+  readonly tells?: readonly Tell[];
 }
 
 /**
@@ -44,7 +49,8 @@ export type SubmitResult =
   | { readonly kind: 'invalid'; readonly message: string };
 
 /** Events that wait in the inbox. */
-export type InboxEvent = CallbackEvent | Extract<Event, { type: 'cancelled' | 'terminated' | 'woken' }> | ResolvedEvent;
+export type InboxEvent =
+  CallbackEvent | ChildEndedEvent | Extract<Event, { type: 'cancelled' | 'terminated' | 'woken' }> | ResolvedEvent;
 
 /** An unconsumed event from outside. `id` is also its `inboxId`. */
 export interface InboxRow {
@@ -53,8 +59,18 @@ export interface InboxRow {
   readonly event: InboxEvent;
 }
 
+/**
+ * An event that a write of one execution appends to the inbox of another one, in the same transaction. The store does not ask the
+ * core: an execution that is over or does not exist takes nothing. The target is due at `row.at` at the latest.
+ */
+export interface Tell {
+  readonly executionId: string;
+  /** Its id is the same whenever the write is repeated; an id that is in the inbox, or was, is not appended again. */
+  readonly row: InboxRow;
+}
+
 /** An execution that a worker has taken over. */
-export interface LoadedExecution {
+export interface LoadedExecution extends FamilyPlace {
   readonly id: string;
   readonly slot: number;
   readonly name: string;
@@ -107,6 +123,8 @@ export interface Checkpoint {
   readonly undo: readonly UndoMark[];
   /** Ids of consumed inbox rows. Rows of callbacks keep nonce and body hash to detect duplicates. */
   readonly consumed: readonly string[];
+  /** Appended only if the checkpoint is written, by the write that does so. */
+  readonly tells?: readonly Tell[];
 }
 
 /**
@@ -137,6 +155,8 @@ export interface TerminalChange {
   readonly undo: readonly UndoMark[];
   /** Appended to the audit log in the same transaction if the change is made. */
   readonly audit?: AuditEntry;
+  /** Appended if the change is made. */
+  readonly tells?: readonly Tell[];
 }
 
 /** The result of an offer; see `core/admission.ts`. */

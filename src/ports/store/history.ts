@@ -15,6 +15,10 @@ export interface ExecutionFilter {
   readonly reason?: string;
   readonly failedNodeId?: string;
   readonly standing?: boolean;
+  /** Only executions that this one started itself. */
+  readonly parent?: string;
+  /** Only executions that no other one started. */
+  readonly root?: true;
   /** Only terminal ones whose hook is undelivered (`pending`) or was given up (`failed`). */
   readonly hook?: 'pending' | 'failed';
   readonly startedAfter?: number;
@@ -32,7 +36,21 @@ export interface EffectRow {
   readonly fingerprint?: string;
   readonly undoRank?: number;
   readonly undoSort?: number;
+  /** Id of the execution that the visit started. */
+  readonly child?: string;
 }
+
+/** The executions that one execution started itself. */
+export interface ChildCounts {
+  /** At most {@link maxCountedChildren}. */
+  readonly count: number;
+  /** Those that are not over. */
+  readonly running: number;
+  readonly corrupted: number;
+}
+
+/** Children that a count looks at, which bounds its duration. */
+export const maxCountedChildren = 10_000;
 
 /** Filter of {@link HistoryStore.findUndo}. */
 export interface UndoFilter {
@@ -88,6 +106,11 @@ export interface HistoryStore {
    * that do not match.
    */
   listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>>;
+  /**
+   * Counts the executions that this one started itself, in all rounds; `listExecutions` with `parent` lists them. `nameGlobs` as in
+   * {@link ExecutionFilter}.
+   */
+  countChildren(id: string, nameGlobs?: readonly string[]): Promise<ChildCounts>;
   /**
    * By ord. Throws {@link BadCursor}. `afterOrd` is an alternative to a cursor. A row with a large output has `shown` in place
    * of it (see `ShowStep`), so that a list never reads the full output.

@@ -10,6 +10,7 @@ import { processesSchema } from './migrations/0006-processes.ts';
 import { listedOutputsSchema } from './migrations/0007-listed-outputs.ts';
 import { pendingHooksSchema } from './migrations/0008-pending-hooks.ts';
 import { leanHistorySchema } from './migrations/0009-lean-history.ts';
+import { familiesSchema } from './migrations/0010-families.ts';
 
 interface Migration {
   /** Number of the migration; defines the order. */
@@ -33,6 +34,8 @@ const migrations: readonly Migration[] = [
   { version: 8, title: 'pending hooks', neededVersion: 8, sql: pendingHooksSchema },
   // A program without this migration cannot read the rows.
   { version: 9, title: 'lean history', neededVersion: 9, sql: leanHistorySchema },
+  // A program without this migration would remove executions before their roots, and end them without telling their parents.
+  { version: 10, title: 'families', neededVersion: 10, sql: familiesSchema },
 ];
 
 /** The schema version that this program writes. */

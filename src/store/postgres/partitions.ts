@@ -3,7 +3,9 @@ import { StoreContended, type StoreFault } from '../../ports/store.ts';
 import type { Connections } from './connection/connections.ts';
 import type { Session } from './connection/session.ts';
 import { lowestIdAt } from './columns/execution-id.ts';
+import { keepsFamily } from './columns/family.ts';
 import { endedLate, promptMillis } from './columns/late-ends.ts';
+import { isLookedUp } from './queries/looked-up.ts';
 
 /** Partitioned tables and their partition keys; `execution` first, the order in which statements lock them. */
 const tables = [
@@ -101,11 +103,24 @@ INSERT INTO ${table}_${name} SELECT * FROM moved`,
   return true;
 }
 
+/**
+ * Whether a family keeps a month, by index: a root outside of it still exists, or a member outside of it must be kept. The
+ * parameters from this number on are the month's range of ids.
+ */
+const familyKeepsSql = (name: string, range: number): string => `
+EXISTS (
+  SELECT 1 FROM (
+    SELECT DISTINCT root FROM execution_${name} WHERE root IS NOT NULL AND (root < $${range} OR root >= $${range + 1})
+  ) m CROSS JOIN LATERAL (
+    SELECT 1 FROM execution r WHERE ${isLookedUp('r.id', 'm.root')} LIMIT 1
+  ) r
+) OR EXISTS (SELECT 1 FROM execution c WHERE c.root >= $${range} AND c.root < $${range + 1} AND ${keepsFamily('c')})`;
+
 const keptSql = (name: string): string => `
 SELECT EXISTS (
   SELECT 1 FROM execution_${name}
   WHERE (completed_at < $1 AND due_at IS NULL AND status <> 'CORRUPTED' AND standing < 2) IS NOT TRUE
-) AS kept`;
+) OR ${familyKeepsSql(name, 2)} AS kept`;
 
 /**
  * The same check by index, for changes since the first one: a retry, a resolve, an imported execution. What ended late has an
@@ -119,7 +134,8 @@ SELECT EXISTS (SELECT 1 FROM execution_${name} WHERE due_at IS NOT NULL)
     SELECT 1 FROM execution_${name} e
     WHERE e.completed_at >= $1 AND ${endedLate}
   )
-  OR EXISTS (SELECT 1 FROM execution_${name} WHERE id >= $2 AND completed_at >= $1) AS kept`;
+  OR EXISTS (SELECT 1 FROM execution_${name} WHERE id >= $2 AND completed_at >= $1)
+  OR ${familyKeepsSql(name, 3)} AS kept`;
 
 /** Drops a month's partitions; false when they contain executions to keep, or another process drops them. */
 async function drop(session: Session, month: Month, completedBefore: number): Promise<boolean> {
@@ -127,12 +143,13 @@ async function drop(session: Session, month: Month, completedBefore: number): Pr
   const { name, from, to } = month;
   const parents = tables.map(({ table }) => table).join(', ');
   await session.query({ text: `LOCK TABLE ONLY ${parents} IN ACCESS EXCLUSIVE MODE` });
-  const values = [completedBefore, lowestIdAt(completedBefore - promptMillis)];
+  const [low, high] = [lowestIdAt(from), lowestIdAt(to)];
+  const values = [completedBefore, lowestIdAt(completedBefore - promptMillis), low, high];
   const [row] = await session.query<{ kept: boolean }>({ text: stillKeptSql(name), values });
   if (row?.kept !== false) return false;
   await session.query({
     text: 'INSERT INTO dropped_range (low, high) VALUES ($1, $2) ON CONFLICT DO NOTHING',
-    values: [lowestIdAt(from), lowestIdAt(to)],
+    values: [low, high],
   });
   await session.query({ text: `DROP TABLE ${tables.map(({ table }) => `${table}_${name}`).join(', ')}` });
   return true;
@@ -198,7 +215,7 @@ export async function dropPartitions(
   return tend(past, async (month) => {
     const [row] = await connections.query<{ kept: boolean }>('long', {
       text: keptSql(month.name),
-      values: [completedBefore],
+      values: [completedBefore, lowestIdAt(month.from), lowestIdAt(month.to)],
     });
     if (row?.kept !== false) return false;
     return connections.transaction('long', (session) => drop(session, month, completedBefore));

@@ -2,6 +2,7 @@ import type { StoredRows } from '../encoded-store.ts';
 import type { Connections } from './connection/connections.ts';
 import { Gathered } from './gathered.ts';
 import { listAudit } from './queries/audit.ts';
+import { countChildren } from './queries/count-children.ts';
 import { listDefinitions } from './queries/definitions.ts';
 import { countActive, listDue } from './queries/due.ts';
 import { findStanding, findUndo, listEffects, type StandingWanted, type UndoWanted } from './queries/effects.ts';
@@ -41,12 +42,16 @@ export function postgresRows(connections: Connections, positions: UndoPositions)
     getExecution: (id) => executions.ask(id),
     getProgress: (id) => progress.ask(id),
     listExecutions: (...args) => listExecutions(connections, ...args),
+    countChildren: (...args) => countChildren(connections, ...args),
     listSteps: (...args) => listSteps(connections, ...args),
     listCalls: (...args) => listCalls(connections, ...args),
     listDue: (...args) => listDue(connections, ...args),
     countActive: (shards) => countActive(connections, shards),
     listAudit: (...args) => listAudit(connections, ...args),
-    removeCompleted: (before, limit) => removal.remove(before, limit),
+    async removeCompleted(before, limit) {
+      const removed = await removal.remove(before, limit);
+      return { removed, isEnd: removed < limit };
+    },
     sweep: (before) => sweep(connections, before),
   };
 }

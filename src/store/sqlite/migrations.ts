@@ -10,6 +10,7 @@ import { callbackKeysSchema } from './migrations/0003-callback-keys.ts';
 import { listedOutputsSchema } from './migrations/0004-listed-outputs.ts';
 import { pendingHooksSchema } from './migrations/0005-pending-hooks.ts';
 import { leanHistorySchema } from './migrations/0006-lean-history.ts';
+import { familiesSchema } from './migrations/0007-families.ts';
 
 interface Migration {
   /** Also its order: the file's version after it. */
@@ -25,6 +26,7 @@ const migrations: readonly Migration[] = [
   { version: 4, title: 'listed outputs', sql: listedOutputsSchema },
   { version: 5, title: 'pending hooks', sql: pendingHooksSchema },
   { version: 6, title: 'lean history', sql: leanHistorySchema },
+  { version: 7, title: 'families', sql: familiesSchema },
 ];
 
 /** The schema version that this program writes. */

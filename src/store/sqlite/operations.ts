@@ -4,6 +4,7 @@ import { appendAudit, listAudit } from './queries/audit.ts';
 import { changeTerminal } from './queries/change-terminal.ts';
 import { checkpoint } from './queries/checkpoint.ts';
 import { countActive } from './queries/count-active.ts';
+import { countChildren } from './queries/count-children.ts';
 import {
   deleteDefinition,
   getDefinition,
@@ -70,6 +71,7 @@ export function prepareOperations(session: Session): Operations {
     getExecution: getExecution(session),
     getProgress: getProgress(session),
     listExecutions: listExecutions(session),
+    countChildren: countChildren(session),
     listSteps: listSteps(session),
     listCalls: listCalls(session),
     findDue: findDue(session),

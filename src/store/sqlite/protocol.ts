@@ -19,7 +19,11 @@ import type {
 import type { DueRow } from '../../ports/records.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { DueCursor, StoredRows } from '../encoded-store.ts';
+import type { FamilyValues } from '../row-text.ts';
 import type { CallValues, InboxValues, LoadedValues, StepValues, SummaryValues } from '../stored-rows.ts';
+
+/** See `Tell`; `event` is JSON text. */
+export type TellValues = readonly [executionId: string, id: string, at: number, event: string];
 
 /** See `NewExecution`. */
 export interface SubmitValues {
@@ -42,6 +46,8 @@ export interface SubmitValues {
   readonly traceparent: string | null;
   readonly steps: readonly StepValues[];
   readonly startKey: readonly [caller: string, key: string, fingerprint: string] | null;
+  readonly family: FamilyValues;
+  readonly tells: readonly TellValues[] | null;
 }
 
 /** See `Checkpoint`. */
@@ -60,6 +66,7 @@ export type CheckpointValues = readonly [
   calls: readonly CallValues[],
   undo: readonly UndoMark[] | null,
   consumed: readonly string[] | null,
+  tells: readonly TellValues[] | null,
 ];
 
 /** See `TerminalChange`. */
@@ -75,6 +82,7 @@ export interface ChangeValues {
   readonly steps: readonly StepValues[];
   readonly calls: readonly CallValues[];
   readonly undo: readonly UndoMark[];
+  readonly tells: readonly TellValues[] | null;
   readonly audit: AuditEntry | undefined;
 }
 

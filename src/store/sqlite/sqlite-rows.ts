@@ -14,6 +14,7 @@ export function sqliteRows(thread: SqliteThread): StoredRows {
     getExecution: (id) => thread.call('getExecution', id),
     getProgress: (id) => thread.call('getProgress', id),
     listExecutions: (...args) => thread.call('listExecutions', ...args),
+    countChildren: (...args) => thread.call('countChildren', ...args),
     listSteps: (...args) => thread.call('listSteps', ...args),
     listCalls: (...args) => thread.call('listCalls', ...args),
     listDue: (...args) => thread.call('listDue', ...args),

@@ -1,9 +1,14 @@
 /** What crosses to the worker and back, made of the port's objects and the other way around; see also `stored-rows.ts`. */
 import type { ShowStep } from '../../ports/listing.ts';
-import type { Checkpoint, CheckpointResult, NewExecution, TerminalChange } from '../../ports/store.ts';
-import { encode, isOver } from '../row-text.ts';
+import type { Checkpoint, CheckpointResult, NewExecution, Tell, TerminalChange } from '../../ports/store.ts';
+import { encode, familyValues, isOver } from '../row-text.ts';
 import { callValues, inboxRows, stepValues, summaryValues } from '../stored-rows.ts';
-import type { ChangeValues, CheckpointAnswer, CheckpointValues, SubmitValues } from './protocol.ts';
+import type { ChangeValues, CheckpointAnswer, CheckpointValues, SubmitValues, TellValues } from './protocol.ts';
+
+function tellValues(tells: readonly Tell[] = []): readonly TellValues[] | null {
+  if (tells.length === 0) return null;
+  return tells.map(({ executionId, row: { id, at, event } }) => [executionId, id, at, encode(event)]);
+}
 
 /** A new execution for the worker, its definition apart. Throws a TypeError when something in it is no JSON. */
 export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
@@ -28,6 +33,8 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
     traceparent: x.traceparent ?? null,
     steps: x.steps.map((row) => stepValues(x.id, row, show)),
     startKey: x.startKey === undefined ? null : [x.startKey.caller, x.startKey.key, x.startKey.fingerprint],
+    family: familyValues(x),
+    tells: tellValues(x.tells),
   };
 }
 
@@ -49,6 +56,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
     // Nearly always empty, and each list costs as much to hand over as several numbers.
     x.undo.length === 0 ? null : x.undo,
     x.consumed.length === 0 ? null : x.consumed,
+    tellValues(x.tells),
   ];
 }
 
@@ -66,6 +74,7 @@ export function changeValues(x: TerminalChange, show?: ShowStep): ChangeValues {
     steps: x.steps.map((row) => stepValues(x.id, row, show)),
     calls: (x.calls ?? []).map((row) => callValues(x.id, row)),
     undo: x.undo,
+    tells: tellValues(x.tells),
     audit: x.audit,
   };
 }

@@ -95,12 +95,13 @@ function digitAt(text: string, at: number): number {
 const byteOffsets = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const;
 
 /** `uuid[]`. Throws a RangeError when a value is not a UUID in its text form. */
-export function uuidArray(values: readonly string[]): Buffer {
+export function uuidArray(values: readonly (string | null)[]): Buffer {
   const buffer = header('uuid', values.length, values.length * 20);
   let at = headerBytes;
   for (const value of values) {
-    buffer.writeInt32BE(16, at);
+    buffer.writeInt32BE(value === null ? -1 : 16, at);
     at += 4;
+    if (value === null) continue;
     // Digit by digit, which avoids a second string without hyphens for every id.
     for (const offset of byteOffsets) {
       const high = digitAt(value, offset);
@@ -109,5 +110,5 @@ export function uuidArray(values: readonly string[]): Buffer {
       buffer[at++] = high * 16 + low;
     }
   }
-  return buffer;
+  return buffer.subarray(0, at);
 }

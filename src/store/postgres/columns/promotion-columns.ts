@@ -43,6 +43,9 @@ export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> =
     ['callback_keys', 'text'],
     ['traceparent', 'text'],
     ['labels', 'json'],
+    ['parent', 'uuid'],
+    ['root', 'uuid'],
+    ['link', 'json'],
     ['state', 'json'],
     ['payload', 'json'],
   ],
@@ -104,7 +107,7 @@ export const promotionColumns: Readonly<Record<CopiedKind, readonly Column[]>> =
 type Nullable<T> = readonly (T | null)[];
 
 const encoders: Readonly<Record<ColumnType, (values: readonly Value[]) => Buffer>> = {
-  uuid: (values) => uuidArray(values as readonly string[]),
+  uuid: (values) => uuidArray(values as Nullable<string>),
   int: (values) => int4Array(values as Nullable<number>),
   bigint: (values) => int8Array(values as Nullable<number>),
   bool: (values) => boolArray(values.map((value) => value === 1)),

@@ -17,6 +17,7 @@ import {
 } from '../columns/history-columns.ts';
 import { encodeText } from '../columns/text-column.ts';
 import { auditStatement } from './audit.ts';
+import { lockInOrder, tell, tellValues } from './tells.ts';
 
 const lockSql = 'SELECT seq, change, status, round FROM execution WHERE id = $1 FOR NO KEY UPDATE';
 
@@ -79,7 +80,9 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
   const history = historyValues(x.id, x.steps, x.calls ?? [], x.undo, show);
   const state = encode(x.state);
+  const tells = tellValues(x.tells);
   return connections.transaction('short', async (session) => {
+    if (tells.length > 0) await lockInOrder(session, [x.id, ...tells.map(({ executionId }) => executionId)]);
     const [row] = await session.query<Row>({ name: 'change-lock', text: lockSql, values: [x.id] });
     if (row === undefined) return false;
     if (row.change === encodeText(x.writeId)) return true;
@@ -90,6 +93,7 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
     if (x.summary.round > row.round) await keepEffects(session, x.id);
     await append(session, x.id, history);
     if (x.summary.maybeStanding) await session.query({ text: standingSql, values: [x.id] });
+    await tell(session, tells);
     if (x.audit !== undefined) await session.query(auditStatement(x.audit));
     return true;
   });

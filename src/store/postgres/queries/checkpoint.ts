@@ -4,7 +4,7 @@ import { encode } from '../../row-text.ts';
 import { callbackKeysText, inboxRows, type InboxValues } from '../../stored-rows.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
-import type { Statement } from '../connection/session.ts';
+import type { Session, Statement } from '../connection/session.ts';
 import {
   historyValues,
   int4,
@@ -17,12 +17,14 @@ import {
 import { executionId } from '../columns/execution-id.ts';
 import { decodeText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 import { isLookedUp, isOneOf } from './looked-up.ts';
+import { lockInOrder, tell, tellValues, type TellValues } from './tells.ts';
 
 /** A checkpoint, encoded for the statement. */
 export interface CheckpointValues {
   readonly source: Checkpoint;
   readonly state: string;
   readonly history: HistoryValues;
+  readonly tells: readonly TellValues[];
 }
 
 /** Throws a TypeError when something in it cannot be stored. */
@@ -32,7 +34,12 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
   int4(x.inboxSeq ?? 0);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
-  return { source: x, state: encode(x.state), history: historyValues(x.id, x.steps, x.calls, x.undo, show) };
+  return {
+    source: x,
+    state: encode(x.state),
+    history: historyValues(x.id, x.steps, x.calls, x.undo, show),
+    tells: tellValues(x.tells),
+  };
 }
 
 const dueKinds = { leave: 0, set: 1, none: 2 } as const;
@@ -252,6 +259,9 @@ function verdict({ source }: CheckpointValues, row: Looked | undefined): Checkpo
   };
 }
 
+/** Runs a statement: by itself, or in a transaction. */
+type Query = Session['query'];
+
 /** Limits the attempts for rows that another writer keeps changing. */
 const maxRounds = 5;
 
@@ -271,30 +281,60 @@ const maxRounds = 5;
  * Guarantees: a row at the next seq under the same claim was written by this same checkpoint (`written`, nothing twice);
  * another claim or seq is `fenced`; a given inbox seq that differs is `inbox` with the events. None of these writes anything.
  *
+ * A batch that tells other executions something is a transaction of several statements. It locks all rows first, in the order of
+ * their ids. What a checkpoint tells is appended only if this transaction writes the checkpoint.
+ *
  * Throws the server's error when a value cannot be stored.
  */
-export async function writeCheckpoints(
+export function writeCheckpoints(
   connections: Connections,
   batch: readonly CheckpointValues[],
+): Promise<readonly CheckpointResult[]> {
+  const targets = batch.flatMap(({ tells }) => tells.map((one) => one.executionId));
+  if (targets.length === 0)
+    return write(
+      (statement) => connections.query('short', statement),
+      batch,
+      () => undefined,
+    );
+  return connections.transaction('short', async (session) => {
+    await lockInOrder(session, [...batch.map(({ source }) => source.id), ...targets]);
+    const told: TellValues[] = [];
+    const results = await write(
+      (statement) => session.query(statement),
+      batch,
+      ({ tells }) => void told.push(...tells),
+    );
+    await tell(session, told);
+    return results;
+  });
+}
+
+async function write(
+  query: Query,
+  batch: readonly CheckpointValues[],
+  onWritten: (value: CheckpointValues) => void,
 ): Promise<readonly CheckpointResult[]> {
   const results: (CheckpointResult | undefined)[] = batch.map(() => undefined);
   let open = batch.map((_, i) => i);
   for (let round = 1; open.length > 0; round++) {
     if (round > maxRounds) throw new StoreUnavailable('unreachable', 'Executions change faster than they are written.');
     const sent = open;
-    const rows = await connections.query<{ id: string; inboxSeq: number }>(
-      'short',
+    const rows = await query<{ id: string; inboxSeq: number }>(
       checkpointStatement(sent.map((i) => batch[i] as CheckpointValues)),
     );
     const written = new Map(rows.map(({ id, inboxSeq }) => [id, inboxSeq]));
     for (const i of sent) {
-      const inboxSeq = written.get((batch[i] as CheckpointValues).source.id);
-      if (inboxSeq !== undefined) results[i] = { kind: 'written', inboxSeq };
+      const value = batch[i] as CheckpointValues;
+      const inboxSeq = written.get(value.source.id);
+      if (inboxSeq === undefined) continue;
+      results[i] = { kind: 'written', inboxSeq };
+      onWritten(value);
     }
     open = sent.filter((i) => results[i] === undefined);
     if (open.length === 0) break;
     const ids = open.map((i) => (batch[i] as CheckpointValues).source.id);
-    const looked = await connections.query<Looked>('short', {
+    const looked = await query<Looked>({
       name: 'checkpoint-look',
       text: lookSql,
       values: [uuidArray(ids)],

@@ -62,6 +62,7 @@ export function rareConditions(text: StatementText, filter: ExecutionFilter): st
   if (filter.failedNodeId !== undefined) {
     found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);
   }
+  if (filter.parent !== undefined) found.push(`e.parent = ${text.value(filter.parent)}::uuid`);
   if (filter.standing === true) found.push('e.standing > 0');
   if (filter.hook !== undefined) found.push(hookSql[filter.hook]);
   return found;
@@ -70,7 +71,8 @@ export function rareConditions(text: StatementText, filter: ExecutionFilter): st
 /** The conditions that all scans share, without labels. */
 function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const standing = filter.standing === false ? ['e.standing = 0'] : [];
-  return [...timeConditions(text, filter), ...rareConditions(text, filter), ...standing];
+  const root = filter.root === true ? ['e.parent IS NULL'] : [];
+  return [...timeConditions(text, filter), ...rareConditions(text, filter), ...standing, ...root];
 }
 
 /** Conditions of executions with ids near an instant, and of those that began or ended long after their creation, if asked for. */

@@ -3,17 +3,37 @@ import type { Connections } from '../connection/connections.ts';
 import type { Session } from '../connection/session.ts';
 import { lowestIdAt } from '../columns/execution-id.ts';
 import { aheadMillis } from '../columns/late-ends.ts';
+import { keepsFamily } from '../columns/family.ts';
 import { isLookedUp } from './looked-up.ts';
 
-/** What may be removed. */
-const isRemovable = "e.completed_at < $1 AND e.status <> 'CORRUPTED' AND e.standing < 2 AND e.due_at IS NULL";
+/** Whether an execution by itself may go. */
+const isOver = "e.completed_at IS NOT NULL AND e.status <> 'CORRUPTED' AND e.standing < 2 AND e.due_at IS NULL";
+
+/** What may be removed, of `execution e` with {@link family}. */
+const isRemovable = `${isOver} AND CASE WHEN e.root IS NULL THEN e.completed_at < $1 AND kept.id IS NULL ELSE root.id IS NULL END`;
+
+/**
+ * The family of `e`: a member that must be kept, for a root that is old enough, and the root, for a member. The limits make Postgres
+ * look both up row by row.
+ */
+const family = `
+LEFT JOIN LATERAL (
+  SELECT c.id FROM execution c WHERE e.root IS NULL AND e.completed_at < $1 AND c.root = e.id AND ${keepsFamily('c')} LIMIT 1
+) kept ON true
+LEFT JOIN LATERAL (
+  SELECT r.id FROM execution r WHERE e.root IS NOT NULL AND ${isLookedUp('r.id', 'e.root')} LIMIT 1
+) root ON true`;
 
 const walkSql = `
-SELECT e.id, (${isRemovable}) IS TRUE AS removable FROM execution e WHERE e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4`;
+SELECT e.id, (${isRemovable}) IS TRUE AS removable
+FROM (
+  SELECT id, completed_at, status, standing, due_at, root FROM execution WHERE id > $2 AND id < $3 ORDER BY id LIMIT $4
+) e ${family} ORDER BY e.id`;
 
 const removeSql = `
 WITH old AS MATERIALIZED (
-  SELECT e.id FROM unnest($2::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')} AND ${isRemovable}
+  SELECT e.id FROM unnest($2::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')} ${family}
+  WHERE ${isRemovable}
   ORDER BY i.id FOR UPDATE OF e SKIP LOCKED
 ), gone AS (
   DELETE FROM execution e USING old WHERE ${isLookedUp('e.id', 'old.id')} RETURNING e.id, e.body
@@ -81,6 +101,9 @@ const lowestId = lowestIdAt(0);
 /**
  * Removes executions that ended before an instant. Keeps CORRUPTED executions, those with unresolved unknown effects, and those
  * with an undelivered hook.
+ *
+ * A family goes with its root: only the end of the root counts, and one member that must be kept keeps all. The root goes first; the
+ * walk reaches its members, which have later ids, soon after. A member that has begun something meanwhile follows once it is over.
  *
  * It walks the executions in the order of their ids, oldest first, in a circle: each call goes on where the last one ended, so
  * that it steps over what is kept, and over the dead index entries of what was removed, once per circle. So removing needs no

@@ -1,6 +1,6 @@
 import type { ShowStep } from '../../../ports/listing.ts';
 import { StoreUnavailable, type NewExecution, type SubmitResult } from '../../../ports/store.ts';
-import { encode, isOver, isStanding, isUnresolved } from '../../row-text.ts';
+import { encode, familyValues, isOver, isStanding, isUnresolved, type FamilyValues } from '../../row-text.ts';
 import { callbackKeysText } from '../../stored-rows.ts';
 import { boolArray, int4Array, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -19,6 +19,7 @@ import { executionId } from '../columns/execution-id.ts';
 import { encodeJsonText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 import { isLookedUp, isOneOf } from './looked-up.ts';
 import type { PinnedBodies } from './pinned-bodies.ts';
+import { lockInOrder, tell, tellValues, type TellValues } from './tells.ts';
 
 /** A new execution, encoded for the statement. */
 export interface SubmitValues {
@@ -26,6 +27,8 @@ export interface SubmitValues {
   readonly state: string;
   readonly history: HistoryValues;
   readonly standing: 0 | 1 | 2;
+  readonly family: FamilyValues;
+  readonly tells: readonly TellValues[];
 }
 
 /** Throws a TypeError when something in it cannot be stored. */
@@ -40,7 +43,15 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
     state: encode(x.state),
     history: historyValues(x.id, x.steps, [], [], show),
     standing: standingOf(x),
+    family: placed(x),
+    tells: tellValues(x.tells),
   };
+}
+
+function placed(x: NewExecution): FamilyValues {
+  const family = familyValues(x);
+  for (const id of family.slice(0, 2)) if (id !== null) executionId(id);
+  return family;
 }
 
 function standingOf({ summary, steps }: NewExecution): 0 | 1 | 2 {
@@ -49,9 +60,9 @@ function standingOf({ summary, steps }: NewExecution): 0 | 1 | 2 {
   return steps.some((row) => isStanding(row)) ? 1 : 0;
 }
 
-const bodiesParameter = 27;
-const recordsParameter = 28;
-const firstStepParameter = 29;
+const bodiesParameter = 30;
+const recordsParameter = 31;
+const firstStepParameter = 32;
 const firstLabelParameter = firstStepParameter + stepParameters;
 
 /** Locks the pinned bodies, and finds those whose definition has a record, by the parameters of their numbers. */
@@ -87,10 +98,10 @@ WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[],
     $8::int[], $9::int[], $10::int[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
     $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-    $25::text[], $26::bool[])
+    $25::text[], $26::uuid[], $27::uuid[], $28::text[], $29::bool[])
     AS i (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, claims, round, standing, status, claim,
       reason, failed_node_id, failure_description, callback_warning, labels, state, payload, traceparent, caller, key,
-      fingerprint, callback_keys, must_be_stored)
+      fingerprint, callback_keys, parent, root, link, must_be_stored)
 ), ${bodiesSql(bodiesParameter, recordsParameter)}, pinned AS MATERIALIZED (
   SELECT i.id FROM input i WHERE ${hasBody} AND ${hasRecord}
 ), keyed AS (
@@ -101,10 +112,10 @@ WITH input AS MATERIALIZED (
 ), created AS (
   INSERT INTO execution (id, created_at, updated_at, due_at, started_at, completed_at, slot, body, seq, inbox_seq, claims,
     round, standing, status, claim, reason, failed_node_id, failure_description, callback_warning, labels, state,
-    payload, traceparent, callback_keys)
+    payload, traceparent, callback_keys, parent, root, link)
   SELECT i.id, i.created_at, i.updated_at, i.due_at, i.started_at, i.completed_at, i.slot, i.body, 0, 0, i.claims, i.round,
     i.standing, i.status, i.claim, i.reason, i.failed_node_id, i.failure_description, i.callback_warning, i.labels,
-    i.state, i.payload, i.traceparent, i.callback_keys
+    i.state, i.payload, i.traceparent, i.callback_keys, i.parent, i.root, i.link
   FROM input i
   WHERE ${isOneOf('i.id', 'SELECT id FROM pinned')}
     AND (i.key IS NULL OR ${isOneOf('i.id', 'SELECT execution_id FROM keyed')})
@@ -150,10 +161,10 @@ export function submitStatement(batch: readonly SubmitValues[], bodies: readonly
 
 /** Whether all columns that the lean statement leaves out have the values that it gives them. */
 function isLean({ source, history, standing }: SubmitValues): boolean {
-  const { summary, startKey, traceparent } = source;
+  const { summary, startKey, traceparent, parent } = source;
   const { completedAt, reason, failedNodeId, failureDescription, callbackWarning, round } = summary;
   const seldom =
-    startKey ?? traceparent ?? completedAt ?? reason ?? failedNodeId ?? failureDescription ?? callbackWarning;
+    startKey ?? traceparent ?? parent ?? completedAt ?? reason ?? failedNodeId ?? failureDescription ?? callbackWarning;
   const isPlain = (seldom ?? callbackKeysText(summary) ?? undefined) === undefined && round === 1 && standing === 0;
   return isPlain && !isOver(summary) && history.steps.length === 0 && Object.keys(source.labels).length === 0;
 }
@@ -220,6 +231,9 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
     textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.key))),
     textArray(sources.map(({ startKey }) => encodeTextOrNull(startKey?.fingerprint))),
     textArray(summaries.map((summary) => encodeTextOrNull(callbackKeysText(summary)))),
+    uuidArray(batch.map(({ family: [parent] }) => parent)),
+    uuidArray(batch.map(({ family: [, root] }) => root)),
+    textArray(batch.map(({ family: [, , link] }) => encodeTextOrNull(link))),
     ...storedParameters(sources, bodies),
     ...steps.parameters(),
     uuidArray(labels.map(([id]) => id)),
@@ -255,7 +269,7 @@ export async function submit(
     const sent = open;
     const values = sent.map((i) => batch[i] as SubmitValues);
     const bodies = await pinned.numbers(values.map(({ source }) => source));
-    const answers = await connections.query<Answer>('short', submitStatement(values, bodies));
+    const answers = await insert(connections, values, bodies);
     const byId = new Map(answers.map((answer) => [answer.id, answer]));
     const missing = new Set<number>();
     const keyed: number[] = [];
@@ -273,6 +287,30 @@ export async function submit(
     open = sent.filter((i) => results[i] === undefined);
   }
   return results as SubmitResult[];
+}
+
+/** Inserts rows in one statement; where some tell other executions, in a transaction with what they tell. */
+function insert(
+  connections: Connections,
+  batch: readonly SubmitValues[],
+  bodies: readonly number[],
+): Promise<readonly Answer[]> {
+  const statement = submitStatement(batch, bodies);
+  const told = batch.flatMap(({ tells }) => tells);
+  if (told.length === 0) return connections.query<Answer>('short', statement);
+  return connections.transaction('short', async (session) => {
+    await lockInOrder(
+      session,
+      told.map((one) => one.executionId),
+    );
+    const answers = await session.query<Answer>(statement);
+    const created = new Set(answers.flatMap((x) => (x.hasBody && x.hasRecord && x.done ? [x.id] : [])));
+    await tell(
+      session,
+      batch.flatMap(({ source, tells }) => (created.has(source.id) ? tells : [])),
+    );
+    return answers;
+  });
 }
 
 /** Sets the results of rows without a record: `created` if an earlier attempt inserted them, otherwise `gone`. */

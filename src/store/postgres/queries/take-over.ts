@@ -24,6 +24,7 @@ RETURNING e.id, e.slot, e.body,
   CASE WHEN e.claims <= $6 AND octet_length(e.payload) <= $7 THEN e.payload ELSE '' END AS payload,
   CASE WHEN e.claims <= $6 AND octet_length(e.payload) > $7 THEN octet_length(e.payload) END AS "payloadBytes", e.labels,
   e.traceparent, e.created_at AS "createdAt", e.seq, e.inbox_seq AS "inboxSeq", e.claims, e.due_at AS "dueAt", e.state,
+  e.parent, e.root, e.link,
   set_config('synchronous_commit', 'off', true) AS "isQuiet"
 )
 SELECT taken.*, d.* FROM taken CROSS JOIN LATERAL (

@@ -10,6 +10,7 @@ import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
 import { auditWriter } from './audit.ts';
 import { setSummary } from './set-summary.ts';
+import { tells } from './tells.ts';
 
 const selectSql = `
 SELECT e.no, r.seq, r.change, e.status
@@ -27,6 +28,7 @@ export function changeTerminal(session: Session): Operations['changeTerminal'] {
   const update = session.write(updateSql);
   const append = appendHistory(session);
   const summarize = setSummary(session);
+  const tell = tells(session);
   const writeAudit = auditWriter(session);
   return (x) => {
     const row = select(x.id);
@@ -36,6 +38,7 @@ export function changeTerminal(session: Session): Operations['changeTerminal'] {
     update(x.seq + 1, x.writeId, x.updatedAt, x.state, row.no);
     append(row.no, x.steps, x.calls, x.undo);
     summarize(row.no, x.summary, x.maybeStanding, x.dueAt);
+    tell(x.tells);
     writeAudit(x.audit);
     return true;
   };

@@ -10,6 +10,7 @@ import type { CheckpointAnswer, CheckpointValues, Operations } from '../protocol
 import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
 import { setSummary } from './set-summary.ts';
+import { tells } from './tells.ts';
 import { waitingInbox } from './waiting-inbox.ts';
 
 /** The columns of {@link SummaryValues} come last, in their order. */
@@ -48,10 +49,11 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
   const append = appendHistory(session);
   const summarize = setSummary(session);
   const waiting = waitingInbox(session);
+  const tell = tells(session);
 
   function write(x: CheckpointValues): CheckpointAnswer {
     const [id, claim, seq, inboxSeq, state, updatedAt, summary, maybeStanding, dueAt, claims] = x;
-    const [, , , , , , , , , , steps, calls, undo, consumed] = x;
+    const [, , , , , , , , , , steps, calls, undo, consumed, told] = x;
     const row = select(id);
     if (row === undefined) return { kind: 'fenced' };
     const [no, seqNow, inboxSeqNow, claimNow, claimsNow, dueAtNow, standing] = row;
@@ -68,6 +70,7 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
     if (maybeStanding || due !== dueAtNow || standing > 0 || !isSummary(row, summary)) {
       summarize(no, summary, maybeStanding, due);
     }
+    tell(told);
     return { kind: 'written', inboxSeq: inboxSeqNow };
   }
 

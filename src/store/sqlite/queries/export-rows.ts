@@ -31,7 +31,8 @@ WHERE (p.no, p.name, p.version) > (?, ?, ?) ORDER BY p.no, p.name, p.version`,
     sql: `
 SELECT e.no, e.id, b.hash, e.name, e.version, e.slot, e.created_at, r.updated_at, e.started_at, e.completed_at, r.seq,
   r.inbox_seq, r.claims, e.round, e.standing, e.status, r.change, e.reason, e.failed_node_id, e.failure_description,
-  e.callback_warning, e.callback_keys, i.traceparent, e.labels, r.state, i.payload
+  e.callback_warning, e.callback_keys, i.traceparent, e.labels, e.parent, e.root, e.link,
+  r.state, i.payload
 FROM execution e
 JOIN run r ON r.execution = e.no
 JOIN input i ON i.execution = e.no

@@ -48,6 +48,10 @@ function ranges(filter: ExecutionFilter, labels: readonly (readonly [string, str
       { sql: 'FROM label l CROSS JOIN execution e ON e.id = l.id WHERE l.key = ? AND l.value = ?', values: label },
     ];
   }
+  if (filter.parent !== undefined) {
+    const sql = 'FROM execution e INDEXED BY execution_by_parent WHERE e.parent = ?';
+    return [{ sql, values: [filter.parent] }];
+  }
   if (filter.standing === true) {
     return [{ sql: 'FROM execution e INDEXED BY execution_standing WHERE e.standing > 0', values: [] }];
   }
@@ -95,6 +99,8 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
   add('e.version = ?', filter.version);
   add('e.reason = ?', filter.reason);
   add('e.failed_node_id = ?', filter.failedNodeId);
+  add('e.parent = ?', filter.parent);
+  if (filter.root === true) found.push({ sql: 'e.parent IS NULL', values: [] });
   add('e.started_at >= ?', filter.startedAfter);
   add('e.started_at < ?', filter.startedBefore);
   add('e.completed_at >= ?', filter.completedAfter);

@@ -10,6 +10,7 @@ import type { Operations, SubmitValues } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
 import { standingLevel } from './standing-level.ts';
+import { tells } from './tells.ts';
 
 const highestNoSql = `
 SELECT max(coalesce((SELECT max(no) FROM execution), 0), coalesce((SELECT max(execution) FROM garbage), 0)) AS no`;
@@ -29,8 +30,9 @@ const insertKeySql =
 
 const insertExecutionSql = `
 INSERT INTO execution (no, id, slot, name, version, body, labels, created_at, due_at, standing,
-  status, round, started_at, completed_at, reason, failed_node_id, failure_description, callback_warning, callback_keys)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  status, round, started_at, completed_at, reason, failed_node_id, failure_description, callback_warning, callback_keys,
+  parent, root, link)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING`;
 
 const insertRunSql = `
@@ -58,6 +60,7 @@ export function submit(session: Session): Operations['submit'] {
   const setStanding = session.write('UPDATE execution SET standing = ? WHERE no = ?');
   const append = appendHistory(session);
   const level = standingLevel(session);
+  const tell = tells(session);
   // This code assigns the numbers, because SQLite would reuse the number of a removed execution.
   let lastNo = session.one<{ no: number }>(highestNoSql)()?.no ?? 0;
   const bodies = new Map<string, number>();
@@ -107,6 +110,7 @@ export function submit(session: Session): Operations['submit'] {
       x.dueAt,
       0,
       ...x.summary,
+      ...x.family,
     );
     if (inserted === 0) return { kind: 'created' };
     insertRun(no, x.claim, x.claim === null ? 0 : 1, x.updatedAt, x.state);
@@ -115,6 +119,7 @@ export function submit(session: Session): Operations['submit'] {
     if (x.steps.length > 0) append(no, x.steps, [], []);
     if (x.maybeStanding) setStanding(level(no), no);
     if (x.startKey !== null) insertKey(...x.startKey, x.id, x.createdAt);
+    tell(x.tells);
     return { kind: 'created' };
   }
 

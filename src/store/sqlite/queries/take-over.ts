@@ -13,7 +13,7 @@ import { waitingInbox } from './waiting-inbox.ts';
 
 const selectSql = `
 SELECT e.no, e.id, e.slot, e.name, e.version, b.hash, e.labels, e.created_at AS createdAt, e.due_at AS dueAt,
-  r.seq, r.inbox_seq AS inboxSeq, r.claim, r.claims, r.state, i.traceparent
+  r.seq, r.inbox_seq AS inboxSeq, r.claim, r.claims, r.state, i.traceparent, e.parent, e.root, e.link
 FROM execution e
 JOIN run r ON r.execution = e.no
 JOIN input i ON i.execution = e.no

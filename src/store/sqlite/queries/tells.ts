@@ -1,0 +1,35 @@
+/**
+ * Appends events to the inboxes of other executions than the one that is written; see `Tell`. An execution that is over or does
+ * not exist takes nothing, nor does an inbox that has or had the event. Each event increments the inbox seq and makes its
+ * execution due at the event's instant.
+ *
+ * Part of the transaction of the write: both are there, or neither is.
+ */
+import type { TellValues } from '../protocol.ts';
+import type { Session } from '../session.ts';
+
+const selectSql = `
+SELECT no, due_at AS dueAt FROM execution WHERE id = ? AND completed_at IS NULL`;
+
+const insertSql = `
+INSERT INTO inbox (execution, id, at, pending, event) VALUES (?, ?, ?, 0, ?) ON CONFLICT DO NOTHING`;
+
+const bumpSql = 'UPDATE run SET inbox_seq = inbox_seq + 1 WHERE execution = ?';
+
+const dueSql = 'UPDATE execution SET due_at = ? WHERE no = ?';
+
+/** Prepares it. */
+export function tells(session: Session): (told: readonly TellValues[] | null) => void {
+  const select = session.one<{ no: number; dueAt: number | null }>(selectSql);
+  const insert = session.write(insertSql);
+  const bump = session.write(bumpSql);
+  const setDue = session.write(dueSql);
+  return (told) => {
+    for (const [executionId, id, at, event] of told ?? []) {
+      const target = select(executionId);
+      if (target === undefined || insert(target.no, id, at, event) === 0) continue;
+      bump(target.no);
+      if (target.dueAt !== null && target.dueAt > at) setDue(at, target.no);
+    }
+  };
+}

@@ -1,0 +1,306 @@
+import { expect, it } from 'vitest';
+import { wholeShardSet } from '../../../src/core/value/slot.ts';
+import { parseJson, stringifyJson } from '../../../src/core/value/json.ts';
+import type { NewExecution, Tell } from '../../../src/ports/store.ts';
+import type { FamilyPlace } from '../../../src/ports/records.ts';
+import {
+  checkpointOf,
+  effectStep,
+  endState,
+  idOf,
+  newExecution,
+  start,
+  stateOf,
+  summaryOf,
+} from '../fixtures/executions.ts';
+import type { StoreUnderTest } from './store-under-test.ts';
+
+/** The place of a child of execution `parent`, below execution `root`. */
+export function placeOf(parent: number, root: number = parent, visit = 1): Required<FamilyPlace> {
+  return {
+    parent: { id: idOf(parent), round: 1, nodeId: 'ship', visit },
+    root: idOf(root),
+    depth: parent === root ? 2 : 3,
+  };
+}
+
+/** The event that child `child` is over. */
+export function endOf(child: number, id = `end-${String(child)}`, body = '{"total":10.10}'): Tell['row'] {
+  return {
+    id,
+    at: start + 700,
+    event: {
+      type: 'childEnded',
+      inboxId: id,
+      childId: idOf(child),
+      status: 'SUCCEEDED',
+      result: parseJson(body),
+      visits: 3,
+      standing: false,
+    },
+  };
+}
+
+const born = { state: endState('SUCCEEDED'), summary: summaryOf('SUCCEEDED') };
+
+const over = { ...born, dueAt: null };
+
+/** Executions that other executions started. */
+export function families(test: StoreUnderTest): void {
+  const parked: Partial<NewExecution> = { dueAt: start + 60_000 };
+
+  /** A parked parent 1 with a child 2 that `c` runs. */
+  async function family(): Promise<void> {
+    await test.store.submit([newExecution(1, parked), newExecution(2, { ...placeOf(1), claim: 'c' })]);
+  }
+
+  const tellParent = (row: Tell['row'] = endOf(2)): readonly Tell[] => [{ executionId: idOf(1), row }];
+
+  const read = async (n: number): Promise<readonly [number, readonly string[]]> => {
+    const { inboxSeq, inbox } = await test.store.readInbox(idOf(n));
+    return [inboxSeq, inbox.map(({ id }) => id)];
+  };
+
+  const dueOf = async (n: number): Promise<number | undefined> =>
+    (await test.store.findDue(wholeShardSet, start + 1e9, 99)).find(({ id }) => id === idOf(n))?.dueAt;
+
+  it('keeps the place of an execution in its family', async () => {
+    const { store } = test;
+    const { parent, root, depth } = placeOf(2, 1, 4);
+    const item = { ...parent, item: [3, 0] };
+    await store.submit([
+      newExecution(1),
+      newExecution(2, placeOf(1)),
+      newExecution(3, { parent: item, root, depth, labels: { k: 'v' }, steps: [effectStep(1)] }),
+    ]);
+    const seen = async (): Promise<void> => {
+      const place = { parent: item, root: idOf(1), depth: 3 };
+      expect(await test.store.getExecution(idOf(3))).toMatchObject(place);
+      expect(await test.store.getProgress(idOf(3))).toMatchObject(place);
+      expect((await test.store.listExecutions({}, { limit: 1 })).items[0]).toMatchObject(place);
+      const [loaded] = await test.store.takeOver([{ id: idOf(3), claim: 'c' }], start);
+      expect(loaded).toMatchObject(place);
+      expect(Object.keys((await test.store.getExecution(idOf(1))) ?? {})).not.toContain('parent');
+      const [first] = await test.store.takeOver([{ id: idOf(1), claim: 'c' }], start);
+      for (const field of ['parent', 'root', 'depth', 'link']) expect(first).not.toHaveProperty(field);
+    };
+    await seen();
+    if (await test.reopen()) await seen();
+  });
+
+  it('inserts a child once, however often it is sent', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1)]);
+    const child = newExecution(2, placeOf(1));
+    expect(await store.submit([child])).toEqual([{ kind: 'created' }]);
+    await store.takeOver([{ id: idOf(2), claim: 'c' }], start);
+    expect(await store.submit([child, child])).toEqual([{ kind: 'created' }, { kind: 'created' }]);
+    expect(await store.countChildren(idOf(1))).toMatchObject({ count: 1 });
+    expect(await store.readClaims([idOf(2)])).toMatchObject([{ seq: 1, claim: 'c' }]);
+  });
+
+  it('refuses a parent without a root', async () => {
+    const { parent } = placeOf(1);
+    const [alone, other] = await test.store.submit([newExecution(2, { parent }), newExecution(3)]);
+    expect(alone).toMatchObject({ kind: 'invalid' });
+    expect(other).toEqual({ kind: 'created' });
+  });
+
+  it('lists and counts the children of one execution, and roots', async () => {
+    const { store } = test;
+    await store.submit([
+      newExecution(1),
+      newExecution(2, placeOf(1)),
+      newExecution(3, { ...placeOf(1), ...born, labels: { k: 'v' } }),
+      newExecution(4, placeOf(2, 1)),
+      newExecution(5, {
+        ...placeOf(1),
+        name: 'ship',
+        definitionHash: 'h5',
+        state: endState('CORRUPTED'),
+        summary: summaryOf('CORRUPTED'),
+      }),
+      newExecution(6, { labels: { k: 'v' } }),
+      newExecution(7, placeOf(6)),
+    ]);
+    const list = async (filter: Parameters<typeof store.listExecutions>[0]): Promise<readonly number[]> => {
+      const found: number[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = { limit: 2, order: 'asc', ...(cursor === undefined ? {} : { cursor }) } as const;
+        const { items, cursor: next } = await store.listExecutions(filter, page);
+        found.push(...items.map(({ slot }) => slot));
+        cursor = next;
+      } while (cursor !== undefined);
+      return found;
+    };
+    expect(await list({ parent: idOf(1) })).toEqual([2, 3, 5]);
+    expect(await list({ parent: idOf(1), statuses: ['SUCCEEDED', 'CORRUPTED'] })).toEqual([3, 5]);
+    expect(await list({ parent: idOf(1), name: 'ship' })).toEqual([5]);
+    expect(await list({ parent: idOf(1), labels: { k: 'v' } })).toEqual([3]);
+    expect(await list({ parent: idOf(1), root: true })).toEqual([]);
+    expect(await list({ parent: idOf(9) })).toEqual([]);
+    expect(await list({ root: true })).toEqual([1, 6]);
+    expect(await list({ root: true, labels: { k: 'v' } })).toEqual([6]);
+    expect(await list({ root: true, statuses: ['IN_PROGRESS'] })).toEqual([1, 6]);
+    expect(await store.countChildren(idOf(1))).toEqual({ count: 3, running: 1, corrupted: 1 });
+    expect(await store.countChildren(idOf(1), ['or*'])).toEqual({ count: 2, running: 1, corrupted: 0 });
+    expect(await store.countChildren(idOf(1), [])).toEqual({ count: 0, running: 0, corrupted: 0 });
+    expect(await store.countChildren(idOf(3))).toEqual({ count: 0, running: 0, corrupted: 0 });
+  });
+
+  it('tells another execution with the checkpoint, and makes it due', async () => {
+    const { store } = test;
+    await family();
+    const ended = checkpointOf(2, 'c', 0, { ...over, tells: tellParent() });
+    expect(await store.checkpoint([ended])).toEqual([{ kind: 'written', inboxSeq: 0 }]);
+    expect(await read(1)).toEqual([1, ['end-2']]);
+    expect(await dueOf(1)).toBe(start + 700);
+    const [row] = (await store.readInbox(idOf(1))).inbox;
+    expect(row).toMatchObject({ id: 'end-2', at: start + 700 });
+    expect(row?.event.type === 'childEnded' && stringifyJson(row.event.result ?? null)).toBe('{"total":10.10}');
+    const [loaded] = await store.takeOver([{ id: idOf(1), claim: 'p' }], start + 800);
+    expect(loaded).toMatchObject({ inboxSeq: 1, dueAt: start + 700, inbox: [{ id: 'end-2' }] });
+    await store.checkpoint([checkpointOf(1, 'p', 1, { consumed: ['end-2'] })]);
+    expect(await read(1)).toEqual([1, []]);
+  });
+
+  it('tells once, also when the batch is sent again or its event was consumed', async () => {
+    const { store } = test;
+    await family();
+    const ended = checkpointOf(2, 'c', 0, { ...over, tells: [...tellParent(), ...tellParent()] });
+    for (let i = 0; i < 2; i++) expect(await store.checkpoint([ended])).toEqual([{ kind: 'written', inboxSeq: 0 }]);
+    expect(await read(1)).toEqual([1, ['end-2']]);
+    await store.takeOver([{ id: idOf(1), claim: 'p' }], start);
+    await store.checkpoint([checkpointOf(1, 'p', 1, { consumed: ['end-2'] })]);
+    await store.checkpoint([ended]);
+    await store.submit([newExecution(3, { ...placeOf(1), tells: tellParent() })]);
+    expect(await read(1)).toEqual([1, []]);
+  });
+
+  it('tells nothing with a checkpoint that is not written', async () => {
+    const { store } = test;
+    await family();
+    const tells = tellParent();
+    const round = Number.NaN;
+    expect(
+      await store.checkpoint([
+        checkpointOf(2, 'other', 0, { ...over, tells }),
+        checkpointOf(2, 'c', 5, { ...over, tells }),
+        checkpointOf(2, 'c', 0, { ...over, tells, inboxSeq: 7 }),
+        checkpointOf(2, 'c', 0, { ...over, tells, steps: [effectStep(1, { round })] }),
+        checkpointOf(9, 'c', 0, { ...over, tells }),
+      ]),
+    ).toMatchObject([
+      { kind: 'fenced' },
+      { kind: 'fenced' },
+      { kind: 'inbox' },
+      { kind: 'invalid' },
+      { kind: 'fenced' },
+    ]);
+    expect(await read(1)).toEqual([0, []]);
+    expect(await dueOf(1)).toBe(start + 60_000);
+  });
+
+  it('writes nothing of a checkpoint whose event cannot be stored', async () => {
+    const { store } = test;
+    await family();
+    const bad = endOf(2);
+    const event = { ...bad.event, childId: 10n } as unknown as Tell['row']['event'];
+    const [first, second] = await store.checkpoint([
+      checkpointOf(2, 'c', 0, { ...over, tells: tellParent({ ...bad, event }) }),
+      checkpointOf(9, 'c', 0),
+    ]);
+    expect([first?.kind, second?.kind]).toEqual(['invalid', 'fenced']);
+    expect((await store.getProgress(idOf(2)))?.seq).toBe(0);
+    expect(await read(1)).toEqual([0, []]);
+  });
+
+  it('tells nothing to executions that are over or do not exist', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1, born), newExecution(2, { ...placeOf(1), claim: 'c' })]);
+    const tells = [...tellParent(), { executionId: idOf(8), row: endOf(2) }];
+    expect(await store.checkpoint([checkpointOf(2, 'c', 0, { ...over, tells })])).toEqual([
+      { kind: 'written', inboxSeq: 0 },
+    ]);
+    expect(await read(1)).toEqual([0, []]);
+    expect(await read(8)).toEqual([0, []]);
+    expect(await dueOf(1)).toBeUndefined();
+  });
+
+  it('tells one execution of many children in one batch, whose own checkpoint is in it, too', async () => {
+    const { store } = test;
+    const children = [2, 3, 4, 5];
+    await store.submit([
+      newExecution(1, { claim: 'p' }),
+      ...children.map((n) => newExecution(n, { ...placeOf(1), claim: 'c' })),
+    ]);
+    const ended = children.map((n) =>
+      checkpointOf(n, 'c', 0, { ...over, tells: [{ executionId: idOf(1), row: endOf(n) }] }),
+    );
+    const waits = checkpointOf(1, 'p', 0, { dueAt: start + 60_000 });
+    const results = await store.checkpoint([...ended.slice(0, 2), waits, ...ended.slice(2)]);
+    expect(results.map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'written'));
+    const { inboxSeq, inbox } = await store.readInbox(idOf(1));
+    expect(inboxSeq).toBe(4);
+    expect(inbox.map(({ id }) => id).toSorted()).toEqual(children.map((n) => `end-${String(n)}`));
+    expect(await dueOf(1)).toBe(start + 700);
+    const parked = checkpointOf(1, 'p', 1, { inboxSeq: 0, dueAt: start + 90_000 });
+    const [after] = await store.checkpoint([parked]);
+    expect(after).toMatchObject({ kind: 'inbox', inboxSeq: 4 });
+    expect(after?.kind === 'inbox' && after.inbox.length).toBe(4);
+  });
+
+  it('tells with the insertion of an execution, and with the change of one that is over', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1, parked)]);
+    const ended = newExecution(2, { ...placeOf(1), ...born, tells: tellParent() });
+    for (let i = 0; i < 2; i++) expect(await store.submit([ended])).toEqual([{ kind: 'created' }]);
+    expect(await read(1)).toEqual([1, ['end-2']]);
+    const change = {
+      id: idOf(2),
+      seq: 0,
+      writeId: 'w',
+      state: stateOf(),
+      summary: summaryOf('IN_PROGRESS'),
+      dueAt: start,
+      steps: [],
+      undo: [],
+      tells: tellParent(endOf(2, 'again')),
+    };
+    expect(await store.changeTerminal({ ...change, seq: 3 })).toBe(false);
+    expect(await read(1)).toEqual([1, ['end-2']]);
+    for (let i = 0; i < 2; i++) expect(await store.changeTerminal(change)).toBe(true);
+    expect(await read(1)).toEqual([2, ['end-2', 'again']]);
+  });
+
+  it('lets executions tell each other at the same time', async () => {
+    const { store } = test;
+    const numbers = Array.from({ length: 8 }, (_, i) => i + 1);
+    await store.submit(numbers.map((n) => newExecution(n, { claim: 'c' })));
+    const neighbour = (n: number, by: number): number => ((n - 1 + by) % numbers.length) + 1;
+    for (let seq = 0; seq < 12; seq++) {
+      const tells = (n: number): readonly Tell[] =>
+        [1, 3, 5].map((by) => ({
+          executionId: idOf(neighbour(n, by)),
+          row: endOf(n, `${String(seq)}-${String(n)}-${String(by)}`),
+        }));
+      // One batch each, in both orders, so that connections meet at the same rows.
+      const order = seq % 2 === 0 ? numbers : numbers.toReversed();
+      const results = await Promise.all(
+        order.map((n) => store.checkpoint([checkpointOf(n, 'c', seq, { tells: tells(n) })])),
+      );
+      expect(results.flat().map(({ kind }) => kind)).toEqual(numbers.map(() => 'written'));
+    }
+    for (const n of numbers) expect((await read(n))[0]).toBe(36);
+  });
+
+  it('lists the execution that a visit started among the effects', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1, { claim: 'c' })]);
+    const step = effectStep(1, { nodeId: 'ship', phase: 'UP', child: idOf(2) });
+    await store.checkpoint([checkpointOf(1, 'c', 0, { steps: [step] })]);
+    expect((await store.listSteps(idOf(1), { limit: 9 })).items[0]).toMatchObject({ child: idOf(2) });
+    expect(await store.listEffects(idOf(1), 9)).toMatchObject([{ child: idOf(2), effect: 'succeeded' }]);
+  });
+}
