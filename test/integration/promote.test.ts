@@ -118,6 +118,7 @@ describe('a directory that was promoted', () => {
         '0007 listed outputs',
         '0008 pending hooks',
         '0009 lean history',
+        '0010 families',
       ],
     });
     const done = await promote(stage.dataDir, url, '--json');

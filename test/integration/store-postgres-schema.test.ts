@@ -45,7 +45,7 @@ describe('the schema', () => {
       '0009 lean history',
       '0010 families',
     ]);
-    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 9.*trama migrate/);
+    await expect(store.open()).rejects.toThrow(/pending.*has schema 0.*needs 10.*trama migrate/);
     expect(
       await server.query("SELECT count(*)::int AS count FROM pg_class WHERE relname = 'execution'", database),
     ).toEqual([{ count: 0 }]);
