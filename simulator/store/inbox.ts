@@ -1,7 +1,15 @@
 import { admit } from '../../src/core/admission.ts';
-import type { InboxRow, OfferResult, Tell } from '../../src/ports/store.ts';
+import {
+  maxTerminatedTogether,
+  type InboxRow,
+  type NewExecution,
+  type OfferResult,
+  type Tell,
+  type TerminatedChildren,
+} from '../../src/ports/store.ts';
 import { acceptedOf } from '../../src/store/holder.ts';
 import { decodeState, encode, isOver } from '../../src/store/row-text.ts';
+import { byId } from './page.ts';
 import type { StoredExecution } from './stored-execution.ts';
 
 /** Appends an event to the inbox of an execution if the core admits it. Throws, and changes nothing, if the event is no JSON. */
@@ -46,4 +54,32 @@ export function toldTo(executions: ReadonlyMap<string, StoredExecution>, tells: 
       if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, row.at);
     }
   };
+}
+
+/** Gives the children of an execution that are not over a `terminated` event; see `ExecutionStore.terminateChildren`. */
+export function terminatedChildren(
+  executions: ReadonlyMap<string, StoredExecution>,
+  parent: string,
+  eventId: string,
+  now: number,
+  after = '',
+): TerminatedChildren {
+  const found = [...executions.values()]
+    .filter((x) => x.family.parent?.id === parent && !isOver(x.summary) && x.id > after)
+    .sort(byId);
+  const told = found.slice(0, maxTerminatedTogether).map(({ id, slot }) => ({ id, slot }));
+  const row: InboxRow = { id: eventId, at: now, event: { type: 'terminated', inboxId: eventId } };
+  toldTo(
+    executions,
+    told.map(({ id }) => ({ executionId: id, row })),
+  )();
+  const next = found.length > told.length ? told.at(-1)?.id : undefined;
+  return { told, ...(next !== undefined && { next }) };
+}
+
+/** Whether a parent is over or not held by the claim under which a worker starts a child for it. */
+export function isFenced(executions: ReadonlyMap<string, StoredExecution>, child: NewExecution): boolean {
+  if (child.parentClaim === undefined || executions.has(child.id)) return false;
+  const parent = executions.get(child.parent?.id ?? '');
+  return parent === undefined || isOver(parent.summary) || parent.claim !== child.parentClaim;
 }

@@ -1,13 +1,16 @@
 /** Pages of the rows of the store in memory. */
 import type { CallRow, StepRow } from '../../src/core/history.ts';
 import { maxCountedChildren, type ChildCounts, type ExecutionFilter } from '../../src/ports/store.ts';
-import type { Page, PageRequest, StepPageRequest } from '../../src/ports/records.ts';
+import type { DueDetail, Page, PageRequest, StepPageRequest } from '../../src/ports/records.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../../src/ports/listing.ts';
+import type { DueCursor } from '../../src/store/encoded-store.ts';
+import { isInShards, type ShardSet } from '../../src/core/value/slot.ts';
 import { lengthOf } from '../../src/store/pages.ts';
 import { decodeState, isOver } from '../../src/store/row-text.ts';
 import { decodeStoredCall } from '../../src/store/step-text.ts';
 import { byId, pageOf } from './page.ts';
 import {
+  dueDetailOf,
   listedLength,
   listedStepOf,
   matches,
@@ -35,6 +38,22 @@ export function executionPage(
     },
     show: (x) => (isStated(x) ? statedOf(x) : recordOf(x)),
   });
+}
+
+/** The due executions of the shards, in order; see `UpkeepStore.listDue`. */
+export function dueDetails(
+  executions: Iterable<StoredExecution>,
+  shards: ShardSet,
+  until: number,
+  limit: number,
+  cursor: DueCursor | undefined,
+): readonly DueDetail[] {
+  return [...executions]
+    .flatMap((x) => dueDetailOf(x) ?? [])
+    .sort((a, b) => a.dueAt - b.dueAt || byId(a, b))
+    .filter((x) => isInShards(shards, x.slot) && x.dueAt <= until)
+    .filter((x) => cursor === undefined || x.dueAt > cursor.dueAt || (x.dueAt === cursor.dueAt && x.id > cursor.id))
+    .slice(0, limit);
 }
 
 /** Counts the executions that this one started itself. */

@@ -24,6 +24,7 @@ import type {
   Store,
   SubmitResult,
   TerminalChange,
+  TerminatedChildren,
   UndoFilter,
 } from '../../src/ports/store.ts';
 import type {
@@ -41,7 +42,6 @@ import {
   appendMarks,
   claimOf,
   countsOf,
-  dueDetailOf,
   encodeCall,
   encodeStep,
   isolated,
@@ -55,13 +55,12 @@ import {
 } from './stored-execution.ts';
 import type { DueCursor } from '../../src/store/encoded-store.ts';
 import { unrivalled } from '../../src/store/unrivalled.ts';
-import { admitted, toldTo } from './inbox.ts';
+import { admitted, isFenced, terminatedChildren, toldTo } from './inbox.ts';
 import { askedOutputs, latestStanding, nextUndo } from './history-reads.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
 import { openEffects } from './open-effects.ts';
-import { callPage, childCounts, executionPage, stepPage } from './lists.ts';
-import { byId } from './page.ts';
+import { callPage, childCounts, dueDetails, executionPage, stepPage } from './lists.ts';
 import { forgetKeys, removable, type StartKey } from './retention.ts';
 import { ProcessTable } from './process-table.ts';
 
@@ -149,6 +148,7 @@ export class MemoryStore implements Store {
         : { kind: 'reused' };
     }
     if (used !== undefined || this.#executions.has(x.id)) return { kind: 'created' };
+    if (isFenced(this.#executions, x)) return { kind: 'fenced' };
     const stored = storedExecution(x, this.#show);
     const tell = toldTo(this.#executions, x.tells);
     this.#executions.set(x.id, stored);
@@ -204,7 +204,10 @@ export class MemoryStore implements Store {
     if (checkpoint.dueAt !== undefined) x.dueAt = checkpoint.dueAt;
     for (const row of x.inbox) if (checkpoint.consumed.includes(row.id)) row.event = undefined;
     tell();
-    return { kind: 'written', inboxSeq: x.inboxSeq };
+    if (checkpoint.terminatesChildren === undefined) return { kind: 'written', inboxSeq: x.inboxSeq };
+    const { updatedAt } = checkpoint.summary;
+    const children = terminatedChildren(this.#executions, x.id, checkpoint.terminatesChildren, updatedAt);
+    return { kind: 'written', inboxSeq: x.inboxSeq, children };
   }
 
   /** Serializes everything before it changes anything, so that a value that cannot be stored changes nothing. */
@@ -221,6 +224,11 @@ export class MemoryStore implements Store {
     x.calls.push(...calls);
     x.seq += 1;
     appendMarks(x, change.undo satisfies readonly UndoMark[]);
+  }
+
+  async terminateChildren(...args: Parameters<Store['terminateChildren']>): Promise<TerminatedChildren> {
+    this.#check();
+    return terminatedChildren(this.#executions, ...args);
   }
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {
@@ -326,12 +334,7 @@ export class MemoryStore implements Store {
 
   async listDue(shards: ShardSet, until: number, limit: number, cursor?: DueCursor): Promise<readonly DueDetail[]> {
     this.#check();
-    return [...this.#executions.values()]
-      .flatMap((x) => dueDetailOf(x) ?? [])
-      .sort((a, b) => a.dueAt - b.dueAt || byId(a, b))
-      .filter((x) => isInShards(shards, x.slot) && x.dueAt <= until)
-      .filter((x) => cursor === undefined || x.dueAt > cursor.dueAt || (x.dueAt === cursor.dueAt && x.id > cursor.id))
-      .slice(0, limit);
+    return dueDetails(this.#executions.values(), shards, until, limit, cursor);
   }
 
   async countActive(shards: ShardSet): Promise<ActiveCounts> {

@@ -133,6 +133,8 @@ function outcome(
       return earlierStart(app, result.id);
     case 'reused':
       return refused('idempotency_key_reused', 'This Idempotency-Key was used before with another request.');
+    case 'fenced':
+      throw new Error('An execution without a parent was fenced.');
     case 'invalid':
       return refused('unstorable', `The request cannot be stored: ${result.message}`);
   }

@@ -21,7 +21,9 @@ export type {
   SubmitResult,
   Tell,
   TerminalChange,
+  TerminatedChildren,
 } from './store/executions.ts';
+export { maxTerminatedTogether } from './store/executions.ts';
 export type { ChildCounts, EffectFilter, EffectRow, ExecutionFilter, UndoFilter } from './store/history.ts';
 export { maxCountedChildren } from './store/history.ts';
 export type { ActiveCounts } from './store/upkeep.ts';

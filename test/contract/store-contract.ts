@@ -9,6 +9,7 @@ import { definitions } from './store/definitions.ts';
 import { due } from './store/due.ts';
 import { effects } from './store/effects.ts';
 import { families } from './store/families.ts';
+import { familyRetention } from './store/family-retention.ts';
 import { history } from './store/history.ts';
 import { holds } from './store/holds.ts';
 import { inbox } from './store/inbox.ts';
@@ -33,6 +34,7 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   'pages and large outputs': pages,
   effects,
   families,
+  'retention of families': familyRetention,
   lists,
   'lists within globs of names': nameGlobs,
   'due scans': due,

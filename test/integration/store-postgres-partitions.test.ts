@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ExecutionStatus } from '../../src/core/state.ts';
 import type { NewExecution } from '../../src/ports/store.ts';
+import { lowestIdAt } from '../../src/store/postgres/columns/execution-id.ts';
 import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import {
   callRow,
@@ -181,6 +182,53 @@ describe('dropping partitions', () => {
     expect(await store.deleteCompleted(later.completedBefore, 9)).toBe(1);
     expect((await store.listExecutions({}, { limit: 9 })).items.map(({ slot }) => slot)).toEqual([1]);
     expect(await store.tendPartitions(later)).toEqual({ created: 0, dropped: 0 });
+  });
+
+  describe('of families in two months', () => {
+    const juneId = lowestIdAt(Date.UTC(2026, 5, 15));
+    const dropAll = async (): Promise<number> => {
+      let dropped = 0;
+      for (let round = 0; round < 2; round++) dropped += (await store.tendPartitions(later)).dropped;
+      return dropped;
+    };
+    const place = (id: string): Partial<NewExecution> => ({
+      parent: { id, round: 1, nodeId: 'ship', visit: 1 },
+      root: id,
+      depth: 2,
+    });
+    const over = { state: endState('SUCCEEDED'), summary: summaryOf('SUCCEEDED'), dueAt: null };
+
+    beforeEach(async () => {
+      await store.tendPartitions({ ...month, lookaheadMonths: 1 });
+    });
+
+    it.each<readonly [string, NewExecution]>([
+      ['runs', newExecution(2, { claim: 'c' })],
+      ['is corrupted', ended(2, 'CORRUPTED')],
+      ['has unknown effects', ended(2, 'TERMINATED', { steps: [unknown] })],
+    ])('keeps the month of the root while a member in the next one %s', async (_title, member) => {
+      await store.submit([ended(1, 'SUCCEEDED'), { ...member, ...place(idOf(1)), id: juneId }]);
+      expect(await dropAll()).toBe(0);
+      expect(await store.deleteCompleted(later.completedBefore, 9)).toBe(0);
+    });
+
+    it('keeps the month of a member while its root in the next one runs, and drops both afterwards', async () => {
+      const root = newExecution(3, { id: juneId, claim: 'c' });
+      await store.submit([root, ended(2, 'SUCCEEDED', place(juneId)), ended(4, 'SUCCEEDED')]);
+      expect(await dropAll()).toBe(0);
+      expect(await store.deleteCompleted(later.completedBefore, 9)).toBe(1);
+      await store.checkpoint([{ ...checkpointOf(3, 'c', 0, over), id: juneId }]);
+      expect(await dropAll()).toBe(2);
+      expect(await placement()).toEqual({});
+    });
+
+    it('drops the month of a root, whose members follow', async () => {
+      await store.submit([ended(1, 'SUCCEEDED'), ended(2, 'FAILED', { ...place(idOf(1)), id: juneId })]);
+      await store.submit([newExecution(5, { id: juneId.replace(/0$/, '5') })]);
+      expect(await dropAll()).toBe(1);
+      expect(await store.deleteCompleted(later.completedBefore, 9)).toBe(1);
+      expect((await store.listExecutions({}, { limit: 9 })).items.map(({ slot }) => slot)).toEqual([5]);
+    });
   });
 
   it('keeps a month that is not over, or not over for long enough', async () => {

@@ -33,17 +33,24 @@ export interface NewExecution extends FamilyPlace {
   readonly claim?: string;
   /** Idempotent start: `key` is unique per caller; `fingerprint` is the hash of the canonical request. */
   readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };
+  /**
+   * The claim under which a worker starts it for its parent: the result is `fenced` if the parent is over, or another claim holds it.
+   * So a worker that was fenced starts nothing, and no child begins after its parent has terminated those that it has.
+   */
+  readonly parentClaim?: string;
   /** Written with the insertion, also if the execution is over at once. */
   readonly tells?: readonly Tell[];
 }
 
 /**
  * `existing`: the start key was used before with the same request; `reused`: with another request; `gone`: the definition
- * must be stored but is not, regardless of the start key. Only `created` writes.
+ * must be stored but is not, regardless of the start key; `fenced`: see `parentClaim`. Only `created` writes. An id that exists is
+ * `created` again.
  */
 export type SubmitResult =
   | { readonly kind: 'created' }
   | { readonly kind: 'gone' }
+  | { readonly kind: 'fenced' }
   | { readonly kind: 'existing'; readonly id: string }
   | { readonly kind: 'reused' }
   | { readonly kind: 'invalid'; readonly message: string };
@@ -67,6 +74,17 @@ export interface Tell {
   readonly executionId: string;
   /** Its id is the same whenever the write is repeated; an id that is in the inbox, or was, is not appended again. */
   readonly row: InboxRow;
+}
+
+/** Children that get an event together, in the transaction of their parent's end and in each further one. */
+export const maxTerminatedTogether = 100;
+
+/** Children that were told to end. */
+export interface TerminatedChildren {
+  /** Those that were not over, in the order of their ids, at most {@link maxTerminatedTogether}. */
+  readonly told: readonly { readonly id: string; readonly slot: number }[];
+  /** Present if there may be more: where the next ones begin. */
+  readonly next?: string;
 }
 
 /** An execution that a worker has taken over. */
@@ -125,6 +143,11 @@ export interface Checkpoint {
   readonly consumed: readonly string[];
   /** Appended only if the checkpoint is written, by the write that does so. */
   readonly tells?: readonly Tell[];
+  /**
+   * The end of an execution that terminates its children: the first of those that it started and that are not over get a
+   * `terminated` event with this id in the same transaction. {@link ExecutionStore.terminateChildren} tells the others.
+   */
+  readonly terminatesChildren?: string;
 }
 
 /**
@@ -132,7 +155,12 @@ export interface Checkpoint {
  * `invalid`: this row alone cannot be stored (data error), nothing was written.
  */
 export type CheckpointResult =
-  | { readonly kind: 'written'; readonly inboxSeq: number }
+  | {
+      readonly kind: 'written';
+      readonly inboxSeq: number;
+      /** With `terminatesChildren`; absent if an earlier attempt has written the checkpoint. */
+      readonly children?: TerminatedChildren;
+    }
   | { readonly kind: 'inbox'; readonly inboxSeq: number; readonly inbox: readonly InboxRow[] }
   | { readonly kind: 'fenced' }
   | { readonly kind: 'invalid'; readonly message: string };
@@ -204,6 +232,11 @@ export interface ExecutionStore {
   readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]>;
   /** Writes checkpoints in one transaction; results in input order. Repeating a batch is safe. */
   checkpoint(batch: readonly Checkpoint[]): Promise<readonly CheckpointResult[]>;
+  /**
+   * Gives the next children of an execution that are not over a `terminated` event with this id, after the child `after`; without it,
+   * from the first one. A child that has the event already is not told again.
+   */
+  terminateChildren(id: string, eventId: string, now: number, after?: string): Promise<TerminatedChildren>;
   /** Changes a terminal execution; false when it is no longer terminal at that seq. */
   changeTerminal(change: TerminalChange): Promise<boolean>;
   /**

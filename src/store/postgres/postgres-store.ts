@@ -16,6 +16,7 @@ import type {
   StoreFault,
   SubmitResult,
   TerminalChange,
+  TerminatedChildren,
 } from '../../ports/store.ts';
 import type { DueRow } from '../../ports/records.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
@@ -44,6 +45,7 @@ import { removeUnusedBodies } from './queries/remove-completed.ts';
 import { changeSetting, getSetting, initSetting } from './queries/settings.ts';
 import { submit, submitValues } from './queries/submit.ts';
 import { takeOver } from './queries/take-over.ts';
+import { terminateChildren } from './queries/terminate-children.ts';
 import { warmUpStatements } from './queries/warm-up.ts';
 import { ringSoleWorker, SoleWorkerLock } from './sole-worker.ts';
 import { UndoPositions } from './undo-positions.ts';
@@ -244,6 +246,10 @@ export class PostgresStore extends EncodedStore implements Store {
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {
     return changeTerminal(this.#connections, change, this.#show);
+  }
+
+  async terminateChildren(id: string, eventId: string, now: number, after?: string): Promise<TerminatedChildren> {
+    return terminateChildren(this.#connections, id, eventId, now, after);
   }
 
   async offer(event: Offer, now: number): Promise<OfferResult> {

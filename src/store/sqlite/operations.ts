@@ -29,6 +29,7 @@ import { changeSetting, getSetting, initSetting } from './queries/settings.ts';
 import { submit } from './queries/submit.ts';
 import { sweep } from './queries/sweep.ts';
 import { takeOver } from './queries/take-over.ts';
+import { terminateChildren } from './queries/terminate-children.ts';
 import type { Session } from './session.ts';
 
 /** Operations that change something: they run in a transaction and are durable before their answer leaves. */
@@ -39,6 +40,7 @@ export const writing: ReadonlySet<OperationName> = new Set<OperationName>([
   'takeOver',
   'checkpoint',
   'changeTerminal',
+  'terminateChildren',
   'offer',
   'appendAudit',
   'initSetting',
@@ -62,6 +64,7 @@ export function prepareOperations(session: Session): Operations {
     readClaims: readClaims(session),
     checkpoint: checkpoint(session),
     changeTerminal: changeTerminal(session),
+    terminateChildren: terminateChildren(session),
     offer: offer(session),
     readInbox: readInbox(session),
     readOutputs: readOutputs(session),

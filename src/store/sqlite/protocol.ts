@@ -15,6 +15,7 @@ import type {
   PutDefinitionResult,
   StoreUnavailable,
   SubmitResult,
+  TerminatedChildren,
 } from '../../ports/store.ts';
 import type { DueRow } from '../../ports/records.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
@@ -47,6 +48,7 @@ export interface SubmitValues {
   readonly steps: readonly StepValues[];
   readonly startKey: readonly [caller: string, key: string, fingerprint: string] | null;
   readonly family: FamilyValues;
+  readonly parentClaim: string | null;
   readonly tells: readonly TellValues[] | null;
 }
 
@@ -67,6 +69,8 @@ export type CheckpointValues = readonly [
   undo: readonly UndoMark[] | null,
   consumed: readonly string[] | null,
   tells: readonly TellValues[] | null,
+  /** The id of the event with which the children end. */
+  terminatesChildren: string | null,
 ];
 
 /** See `TerminalChange`. */
@@ -98,7 +102,7 @@ export interface OfferValues {
 
 /** See `CheckpointResult`. */
 export type CheckpointAnswer =
-  | { readonly kind: 'written'; readonly inboxSeq: number }
+  | { readonly kind: 'written'; readonly inboxSeq: number; readonly children?: TerminatedChildren }
   | { readonly kind: 'inbox'; readonly inboxSeq: number; readonly inbox: readonly InboxValues[] }
   | { readonly kind: 'fenced' }
   | { readonly kind: 'invalid'; readonly message: string };
@@ -130,6 +134,8 @@ export interface Operations extends Immediate<StoredRows> {
     bounds: TakeOverBounds,
   ): readonly LoadedValues[];
   checkpoint(batch: readonly CheckpointValues[]): readonly CheckpointAnswer[];
+  /** `after` is empty for the first children. */
+  terminateChildren(id: string, eventId: string, now: number, after: string): TerminatedChildren;
   changeTerminal(change: ChangeValues): boolean;
   offer(offer: OfferValues, now: number): OfferResult;
   findDue(shards: ShardSet, until: number, limit: number, cursor: DueCursor | undefined): readonly DueRow[];

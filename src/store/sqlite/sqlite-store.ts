@@ -11,6 +11,7 @@ import type {
   StoreFault,
   SubmitResult,
   TerminalChange,
+  TerminatedChildren,
   Checkpoint,
   CheckpointResult,
   DefinitionRecord,
@@ -163,6 +164,10 @@ export class SqliteStore extends EncodedStore implements Store {
 
   async changeTerminal(change: TerminalChange): Promise<boolean> {
     return this.#thread.call('changeTerminal', changeValues(change, this.#show));
+  }
+
+  terminateChildren(id: string, eventId: string, now: number, after = ''): Promise<TerminatedChildren> {
+    return this.#thread.call('terminateChildren', id, eventId, now, after);
   }
 
   async offer(offer: Offer, now: number): Promise<OfferResult> {

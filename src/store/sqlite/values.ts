@@ -34,6 +34,7 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
     steps: x.steps.map((row) => stepValues(x.id, row, show)),
     startKey: x.startKey === undefined ? null : [x.startKey.caller, x.startKey.key, x.startKey.fingerprint],
     family: familyValues(x),
+    parentClaim: x.parentClaim ?? null,
     tells: tellValues(x.tells),
   };
 }
@@ -57,6 +58,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
     x.undo.length === 0 ? null : x.undo,
     x.consumed.length === 0 ? null : x.consumed,
     tellValues(x.tells),
+    x.terminatesChildren ?? null,
   ];
 }
 

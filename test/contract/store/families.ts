@@ -274,6 +274,76 @@ export function families(test: StoreUnderTest): void {
     expect(await read(1)).toEqual([2, ['end-2', 'again']]);
   });
 
+  it('starts nothing for a parent that is over, or that another claim holds', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1, { claim: 'p' }), newExecution(2, born), newExecution(3)]);
+    const child = (n: number, parent: number, parentClaim: string): NewExecution =>
+      newExecution(n, { ...placeOf(parent), parentClaim, labels: { k: 'v' } });
+    const batch = [child(11, 1, 'p'), child(12, 1, 'q'), child(13, 2, 'p'), child(14, 3, 'p'), child(15, 9, 'p')];
+    expect((await store.submit([...batch, newExecution(16)])).map(({ kind }) => kind)).toEqual([
+      'created',
+      'fenced',
+      'fenced',
+      'fenced',
+      'fenced',
+      'created',
+    ]);
+    for (const n of [12, 13, 14, 15]) expect(await store.getProgress(idOf(n))).toBeUndefined();
+    await store.takeOver([{ id: idOf(1), claim: 'q' }], start);
+    // What was inserted before is there, whoever holds the parent now.
+    expect(await store.submit([child(11, 1, 'p'), child(12, 1, 'q'), child(17, 1, 'p')])).toEqual([
+      { kind: 'created' },
+      { kind: 'created' },
+      { kind: 'fenced' },
+    ]);
+    await store.checkpoint([checkpointOf(1, 'q', 1, over)]);
+    expect(await store.submit([child(18, 1, 'q')])).toEqual([{ kind: 'fenced' }]);
+    expect(await store.countChildren(idOf(1))).toMatchObject({ count: 2 });
+  });
+
+  it('terminates children with the end of their parent, in portions', async () => {
+    const { store } = test;
+    const numbers = Array.from({ length: 230 }, (_, i) => i + 10);
+    const children = numbers.map((n) => newExecution(n, { ...placeOf(1), dueAt: start + 60_000 }));
+    await store.submit([
+      newExecution(1, { claim: 'p' }),
+      ...children,
+      newExecution(500, { ...placeOf(1), ...born }),
+      newExecution(501, { ...placeOf(1), state: endState('CORRUPTED'), summary: summaryOf('CORRUPTED') }),
+      newExecution(502, { ...placeOf(10, 1), dueAt: start + 60_000 }),
+      newExecution(503, { dueAt: start + 60_000 }),
+    ]);
+    const end = {
+      state: endState('TERMINATED'),
+      summary: summaryOf('TERMINATED', { updatedAt: start + 5 }),
+      dueAt: start,
+      terminatesChildren: 'end-1',
+    };
+    const told = (from: number, to: number): unknown =>
+      numbers.slice(from, to).map((n) => ({ id: idOf(n), slot: n % 16_384 }));
+    expect(await store.checkpoint([checkpointOf(1, 'q', 0, end)])).toEqual([{ kind: 'fenced' }]);
+    expect((await read(10))[0]).toBe(0);
+    const [first] = await store.checkpoint([checkpointOf(1, 'p', 0, end)]);
+    expect(first).toEqual({ kind: 'written', inboxSeq: 0, children: { told: told(0, 100), next: idOf(109) } });
+    expect(await store.checkpoint([checkpointOf(1, 'p', 0, end)])).toEqual([{ kind: 'written', inboxSeq: 0 }]);
+    expect(await read(109)).toEqual([1, ['end-1']]);
+    expect(await read(110)).toEqual([0, []]);
+    expect(await dueOf(10)).toBe(start + 5);
+    // Nothing is told twice, whether the portions begin anew or go on.
+    expect(await store.terminateChildren(idOf(1), 'end-1', start + 7)).toMatchObject({ next: idOf(109) });
+    const second = await store.terminateChildren(idOf(1), 'end-1', start + 7, idOf(109));
+    expect(second).toEqual({ told: told(100, 200), next: idOf(209) });
+    const third = await store.terminateChildren(idOf(1), 'end-1', start + 7, second.next);
+    expect(third).toEqual({ told: told(200, 230) });
+    for (const n of numbers) expect(await read(n)).toEqual([1, ['end-1']]);
+    expect((await store.readInbox(idOf(200))).inbox).toEqual([
+      { id: 'end-1', at: start + 7, event: { type: 'terminated', inboxId: 'end-1' } },
+    ]);
+    for (const n of [500, 501, 502, 503]) expect(await read(n)).toEqual([0, []]);
+    expect(await store.terminateChildren(idOf(503), 'x', start)).toEqual({ told: [] });
+    expect(await store.terminateChildren(idOf(10), 'x', start)).toEqual({ told: [{ id: idOf(502), slot: 502 }] });
+  });
+
   it('lets executions tell each other at the same time', async () => {
     const { store } = test;
     const numbers = Array.from({ length: 8 }, (_, i) => i + 1);

@@ -18,6 +18,7 @@ import { executionId } from '../columns/execution-id.ts';
 import { decodeText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 import { isLookedUp, isOneOf } from './looked-up.ts';
 import { lockInOrder, tell, tellValues, type TellValues } from './tells.ts';
+import { lockChildren, tellChildren } from './terminate-children.ts';
 
 /** A checkpoint, encoded for the statement. */
 export interface CheckpointValues {
@@ -286,7 +287,47 @@ const maxRounds = 5;
  *
  * Throws the server's error when a value cannot be stored.
  */
-export function writeCheckpoints(
+export async function writeCheckpoints(
+  connections: Connections,
+  batch: readonly CheckpointValues[],
+): Promise<readonly CheckpointResult[]> {
+  const ending = batch.filter(({ source }) => source.terminatesChildren !== undefined);
+  if (ending.length === 0) return writeTogether(connections, batch);
+  const others = batch.filter((value) => !ending.includes(value));
+  const results = new Map<CheckpointValues, CheckpointResult>();
+  const answers = others.length === 0 ? [] : await writeTogether(connections, others);
+  for (const [i, value] of others.entries()) results.set(value, answers[i] as CheckpointResult);
+  for (const value of ending) results.set(value, await writeEnding(connections, value));
+  return batch.map((value) => results.get(value) as CheckpointResult);
+}
+
+/**
+ * Writes the end of an execution that terminates its children. The transaction locks the execution before it reads the children, so
+ * that none is added in between; the insertion of a child locks its parent, too.
+ */
+function writeEnding(connections: Connections, value: CheckpointValues): Promise<CheckpointResult> {
+  const { id, summary, terminatesChildren = '' } = value.source;
+  return connections.transaction('short', async (session) => {
+    await lockInOrder(session, [id]);
+    const children = await lockChildren(session, id);
+    await lockInOrder(
+      session,
+      value.tells.map((one) => one.executionId),
+    );
+    let isWritten = false;
+    const [result] = await write(
+      (statement) => session.query(statement),
+      [value],
+      () => (isWritten = true),
+    );
+    if (!isWritten || result?.kind !== 'written') return result as CheckpointResult;
+    await tell(session, value.tells);
+    await tellChildren(session, children, terminatesChildren, summary.updatedAt);
+    return { ...result, children };
+  });
+}
+
+function writeTogether(
   connections: Connections,
   batch: readonly CheckpointValues[],
 ): Promise<readonly CheckpointResult[]> {

@@ -48,6 +48,10 @@ WITH old AS MATERIALIZED (
 )
 SELECT id, body FROM gone`;
 
+/** Members of removed roots, but those that must be kept. */
+const membersSql = `
+SELECT e.id FROM execution e WHERE e.root = ANY ($1::uuid[]) AND NOT ${keepsFamily('e')} ORDER BY e.id LIMIT $2`;
+
 const lockBodiesSql = 'SELECT no FROM definition_body WHERE no = ANY ($1::int[]) ORDER BY no FOR UPDATE';
 
 const removeBodiesSql = `
@@ -102,8 +106,8 @@ const lowestId = lowestIdAt(0);
  * Removes executions that ended before an instant. Keeps CORRUPTED executions, those with unresolved unknown effects, and those
  * with an undelivered hook.
  *
- * A family goes with its root: only the end of the root counts, and one member that must be kept keeps all. The root goes first; the
- * walk reaches its members, which have later ids, soon after. A member that has begun something meanwhile follows once it is over.
+ * A family goes with its root: only the end of the root counts, and one member that must be kept keeps all. The root goes first,
+ * then as many members as there is room for; the walk reaches the others, which have later ids, soon after. A member that has begun something meanwhile follows once it is over.
  *
  * It walks the executions in the order of their ids, oldest first, in a circle: each call goes on where the last one ended, so
  * that it steps over what is kept, and over the dead index entries of what was removed, once per circle. So removing needs no
@@ -136,7 +140,7 @@ export class CompletedRemoval {
       const rows = await this.#connections.query<WalkedRow>('long', { text: walkSql, values });
       const room = limit - removed;
       const old = rows.filter(({ removable }) => removable).slice(0, room);
-      removed += await removeThese(this.#connections, before, old);
+      removed += await removeFamilies(this.#connections, before, old, room);
       const isEnd = old.length < room && rows.length < walkedTogether;
       this.#after = (isEnd ? undefined : (old.length < room ? rows : old).at(-1)?.id) ?? lowestId;
       if (isSecondPart && (isEnd || (begun !== lowestId && this.#after >= begun))) break;
@@ -151,12 +155,31 @@ interface WalkedRow {
   readonly removable: boolean;
 }
 
-async function removeThese(connections: Connections, before: number, old: readonly WalkedRow[]): Promise<number> {
-  if (old.length === 0) return 0;
+/** Removes these, and members of the families whose roots were among them, as long as there is room. */
+async function removeFamilies(
+  connections: Connections,
+  before: number,
+  old: readonly WalkedRow[],
+  room: number,
+): Promise<number> {
+  const gone = await removeThese(connections, before, old);
+  if (gone.length === 0 || gone.length >= room) return gone.length;
+  const values = [uuidArray(gone), room - gone.length];
+  const members = await connections.query<{ id: string }>('long', { text: membersSql, values });
+  return gone.length + (await removeThese(connections, before, members)).length;
+}
+
+/** Removes these, unless they changed; returns the ids of those that it removed. */
+async function removeThese(
+  connections: Connections,
+  before: number,
+  old: readonly { readonly id: string }[],
+): Promise<readonly string[]> {
+  if (old.length === 0) return [];
   const values = [before, uuidArray(old.map(({ id }) => id))];
-  const gone = await connections.query<{ body: number }>('long', { text: removeSql, values });
+  const gone = await connections.query<{ id: string; body: number }>('long', { text: removeSql, values });
   await removeBodies(connections, [...new Set(gone.map(({ body }) => body))]);
-  return gone.length;
+  return gone.map(({ id }) => id);
 }
 
 /**

@@ -19,7 +19,8 @@ import { executionId } from '../columns/execution-id.ts';
 import { encodeJsonText, encodeText, encodeTextOrNull } from '../columns/text-column.ts';
 import { isLookedUp, isOneOf } from './looked-up.ts';
 import type { PinnedBodies } from './pinned-bodies.ts';
-import { lockInOrder, tell, tellValues, type TellValues } from './tells.ts';
+import { insertMembers, isMember, type Answer } from './insert-members.ts';
+import { tellValues, type TellValues } from './tells.ts';
 
 /** A new execution, encoded for the statement. */
 export interface SubmitValues {
@@ -141,16 +142,6 @@ CROSS JOIN LATERAL (
 
 const idSql = `SELECT e.id FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}`;
 
-interface Answer {
-  readonly id: string;
-  /** Whether the pinned body of its definition still exists. */
-  readonly hasBody: boolean;
-  /** Whether its definition has a record, or needs none. */
-  readonly hasRecord: boolean;
-  /** Whether it has no start key or its start key was inserted. */
-  readonly done: boolean;
-}
-
 /** The statement for a batch of distinct ids; `bodies` are the numbers of their definitions. */
 export function submitStatement(batch: readonly SubmitValues[], bodies: readonly number[]): Statement {
   if (batch.every((value) => isLean(value))) {
@@ -269,12 +260,14 @@ export async function submit(
     const sent = open;
     const values = sent.map((i) => batch[i] as SubmitValues);
     const bodies = await pinned.numbers(values.map(({ source }) => source));
-    const answers = await insert(connections, values, bodies);
+    const { answers, fenced } = await insert(connections, values, bodies);
     const byId = new Map(answers.map((answer) => [answer.id, answer]));
+    for (const i of sent) if (fenced.has((batch[i] as SubmitValues).source.id)) results[i] = { kind: 'fenced' };
     const missing = new Set<number>();
     const keyed: number[] = [];
     const gone: number[] = [];
     for (const [k, i] of sent.entries()) {
+      if (results[i] !== undefined) continue;
       const { hasBody, hasRecord, done } = byId.get((batch[i] as SubmitValues).source.id) as Answer;
       if (!hasBody) missing.add(bodies[k] as number);
       else if (!hasRecord) gone.push(i);
@@ -289,28 +282,22 @@ export async function submit(
   return results as SubmitResult[];
 }
 
-/** Inserts rows in one statement; where some tell other executions, in a transaction with what they tell. */
-function insert(
+/** Inserts rows in one statement; in a transaction where some belong to families. `bodies` are the numbers of their definitions. */
+async function insert(
   connections: Connections,
   batch: readonly SubmitValues[],
   bodies: readonly number[],
-): Promise<readonly Answer[]> {
-  const statement = submitStatement(batch, bodies);
-  const told = batch.flatMap(({ tells }) => tells);
-  if (told.length === 0) return connections.query<Answer>('short', statement);
-  return connections.transaction('short', async (session) => {
-    await lockInOrder(
-      session,
-      told.map((one) => one.executionId),
+): Promise<{ readonly answers: readonly Answer[]; readonly fenced: ReadonlySet<string> }> {
+  if (!batch.some((value) => isMember(value))) {
+    return { answers: await connections.query<Answer>('short', submitStatement(batch, bodies)), fenced: new Set() };
+  }
+  const numbers = new Map(batch.map((value, i) => [value, bodies[i] as number]));
+  const statementOf = (part: readonly SubmitValues[]): Statement =>
+    submitStatement(
+      part,
+      part.map((value) => numbers.get(value) as number),
     );
-    const answers = await session.query<Answer>(statement);
-    const created = new Set(answers.flatMap((x) => (x.hasBody && x.hasRecord && x.done ? [x.id] : [])));
-    await tell(
-      session,
-      batch.flatMap(({ source, tells }) => (created.has(source.id) ? tells : [])),
-    );
-    return answers;
-  });
+  return connections.transaction('short', (session) => insertMembers(session, batch, statementOf));
 }
 
 /** Sets the results of rows without a record: `created` if an earlier attempt inserted them, otherwise `gone`. */

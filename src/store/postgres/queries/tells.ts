@@ -8,7 +8,7 @@ import type { Session } from '../connection/session.ts';
 import { isLookedUp } from './looked-up.ts';
 
 const lockSql = `
-SELECT e.id FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}
+SELECT e.id, e.claim, e.completed_at IS NULL AS "isOpen" FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}
 ORDER BY i.id FOR NO KEY UPDATE OF e`;
 
 const appendSql = `
@@ -27,6 +27,14 @@ WITH fresh AS MATERIALIZED (
 )
 INSERT INTO inbox (execution, position, id, at, pending, event)
 SELECT f.execution, b.before + f.nth, f.id, f.at, false, f.event FROM fresh f JOIN bumped b ON b.id = f.execution`;
+
+/** A locked execution. */
+interface LockedRow {
+  readonly id: string;
+  readonly claim: string | null;
+  /** Whether it is not over. */
+  readonly isOpen: boolean;
+}
 
 /** An event for another execution, encoded for the statement. */
 export interface TellValues {
@@ -50,9 +58,11 @@ export function tellValues(tells: readonly Tell[] = []): readonly TellValues[] {
  * Locks executions in the order of their ids. A transaction that writes several executions locks all of them first, those that it
  * tells included: statements over a batch lock their rows in the same order, so that no two of them wait for each other.
  */
-export async function lockInOrder(session: Session, ids: Iterable<string>): Promise<void> {
+export async function lockInOrder(session: Session, ids: Iterable<string>): Promise<ReadonlyMap<string, LockedRow>> {
   const ordered = [...new Set(ids)].sort();
-  await session.query({ name: 'tell-lock', text: lockSql, values: [uuidArray(ordered)] });
+  if (ordered.length === 0) return new Map();
+  const statement = { name: 'lock-in-order', text: lockSql, values: [uuidArray(ordered)] };
+  return new Map((await session.query<LockedRow>(statement)).map((row) => [row.id, row]));
 }
 
 /**

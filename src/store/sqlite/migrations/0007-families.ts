@@ -8,10 +8,10 @@ ALTER TABLE execution ADD COLUMN parent TEXT;
 ALTER TABLE execution ADD COLUMN root TEXT;
 ALTER TABLE execution ADD COLUMN link TEXT;
 CREATE INDEX execution_by_parent ON execution (parent, id) WHERE parent IS NOT NULL;
-CREATE INDEX execution_family ON execution (root, ((completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2)))
+CREATE INDEX execution_family ON execution (root, ((completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2)), id)
   WHERE root IS NOT NULL;
 
--- Whoever has a parent goes with its root.
+-- An execution that has a parent goes with its root.
 DROP INDEX execution_removable;
 CREATE INDEX execution_removable ON execution (completed_at)
   WHERE completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2 AND root IS NULL;

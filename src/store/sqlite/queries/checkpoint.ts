@@ -11,6 +11,7 @@ import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
 import { setSummary } from './set-summary.ts';
 import { tells } from './tells.ts';
+import { terminateChildren } from './terminate-children.ts';
 import { waitingInbox } from './waiting-inbox.ts';
 
 /** The columns of {@link SummaryValues} come last, in their order. */
@@ -50,10 +51,11 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
   const summarize = setSummary(session);
   const waiting = waitingInbox(session);
   const tell = tells(session);
+  const terminate = terminateChildren(session);
 
   function write(x: CheckpointValues): CheckpointAnswer {
     const [id, claim, seq, inboxSeq, state, updatedAt, summary, maybeStanding, dueAt, claims] = x;
-    const [, , , , , , , , , , steps, calls, undo, consumed, told] = x;
+    const [, , , , , , , , , , steps, calls, undo, consumed, told, ending] = x;
     const row = select(id);
     if (row === undefined) return { kind: 'fenced' };
     const [no, seqNow, inboxSeqNow, claimNow, claimsNow, dueAtNow, standing] = row;
@@ -71,7 +73,8 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
       summarize(no, summary, maybeStanding, due);
     }
     tell(told);
-    return { kind: 'written', inboxSeq: inboxSeqNow };
+    if (ending === null) return { kind: 'written', inboxSeq: inboxSeqNow };
+    return { kind: 'written', inboxSeq: inboxSeqNow, children: terminate(id, ending, updatedAt, '') };
   }
 
   return (batch) => batch.map((x) => session.row(() => write(x)));

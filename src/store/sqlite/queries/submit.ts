@@ -23,6 +23,10 @@ const findRecordSql = 'SELECT 1 AS found FROM definition WHERE name = ? AND vers
 
 const findExecutionSql = 'SELECT no FROM execution WHERE id = ?';
 
+/** The claim of an execution that is not over. */
+const claimSql = `
+SELECT r.claim FROM execution e JOIN run r ON r.execution = e.no WHERE e.id = ? AND e.completed_at IS NULL`;
+
 const findKeySql = 'SELECT execution_id AS id, fingerprint FROM start_key WHERE caller = ? AND key = ?';
 
 const insertKeySql =
@@ -51,6 +55,7 @@ export function submit(session: Session): Operations['submit'] {
   const insertBody = session.write(insertBodySql);
   const findRecord = session.one<{ found: number }>(findRecordSql);
   const findExecution = session.one<{ no: number }>(findExecutionSql);
+  const claimOf = session.one<{ claim: string | null }>(claimSql);
   const findKey = session.one<{ id: string; fingerprint: string }>(findKeySql);
   const insertKey = session.write(insertKeySql);
   const insertExecution = session.write(insertExecutionSql);
@@ -97,6 +102,10 @@ export function submit(session: Session): Operations['submit'] {
     }
     const settled = settledByKey(x);
     if (settled !== undefined) return settled;
+    if (x.parentClaim !== null && findExecution(x.id) === undefined) {
+      const claim = claimOf(x.family[0])?.claim ?? null;
+      if (claim !== x.parentClaim) return { kind: 'fenced' };
+    }
     const no = ++lastNo;
     const inserted = insertExecution(
       no,
