@@ -8,9 +8,9 @@ import {
   type TerminatedChildren,
 } from '../../src/ports/store.ts';
 import { acceptedOf } from '../../src/store/holder.ts';
-import { decodeState, encode, isOver } from '../../src/store/row-text.ts';
+import { decodeState, encode, encodeTold, isOver, toldText } from '../../src/store/row-text.ts';
 import { byId } from './page.ts';
-import type { StoredExecution } from './stored-execution.ts';
+import { stands, type StoredExecution } from './stored-execution.ts';
 
 /** Appends an event to the inbox of an execution if the core admits it. Throws, and changes nothing, if the event is no JSON. */
 export function admitted(x: StoredExecution, row: InboxRow, bodyHash: string | undefined, now: number): OfferResult {
@@ -43,12 +43,19 @@ export function admitted(x: StoredExecution, row: InboxRow, bodyHash: string | u
  * Prepares the events that a write tells other executions. Throws, and changes nothing, if an event is no JSON. The result appends
  * them; see `Tell`.
  */
-export function toldTo(executions: ReadonlyMap<string, StoredExecution>, tells: readonly Tell[] = []): () => void {
-  const encoded = tells.map(({ executionId, row }) => ({ executionId, row, event: encode(row.event) }));
+export function toldTo(
+  executions: ReadonlyMap<string, StoredExecution>,
+  sender: string,
+  tells: readonly Tell[] = [],
+): () => void {
+  const encoded = tells.map(({ executionId, row }) => ({ executionId, row, told: encodeTold(row.event) }));
   return () => {
-    for (const { executionId, row, event } of encoded) {
+    const from = executions.get(sender);
+    const standing = from !== undefined && stands(from);
+    for (const { executionId, row, told } of encoded) {
       const x = executions.get(executionId);
       if (x === undefined || isOver(x.summary) || x.inbox.some(({ id }) => id === row.id)) continue;
+      const event = toldText(told, standing);
       x.inbox.push({ id: row.id, at: row.at, nonce: undefined, bodyHash: '', pending: false, event });
       x.inboxSeq += 1;
       if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, row.at);
@@ -71,6 +78,7 @@ export function terminatedChildren(
   const row: InboxRow = { id: eventId, at: now, event: { type: 'terminated', inboxId: eventId } };
   toldTo(
     executions,
+    parent,
     told.map(({ id }) => ({ executionId: id, row })),
   )();
   const next = found.length > told.length ? told.at(-1)?.id : undefined;

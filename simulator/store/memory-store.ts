@@ -150,7 +150,7 @@ export class MemoryStore implements Store {
     if (used !== undefined || this.#executions.has(x.id)) return { kind: 'created' };
     if (isFenced(this.#executions, x)) return { kind: 'fenced' };
     const stored = storedExecution(x, this.#show);
-    const tell = toldTo(this.#executions, x.tells);
+    const tell = toldTo(this.#executions, x.id, x.tells);
     this.#executions.set(x.id, stored);
     tell();
     this.#bodies.set(x.definitionHash, x.definition);
@@ -198,7 +198,7 @@ export class MemoryStore implements Store {
     if (checkpoint.inboxSeq !== undefined && checkpoint.inboxSeq !== x.inboxSeq) {
       return { kind: 'inbox', inboxSeq: x.inboxSeq, inbox: waitingRows(x) };
     }
-    const tell = toldTo(this.#executions, checkpoint.tells);
+    const tell = toldTo(this.#executions, x.id, checkpoint.tells);
     this.#append(x, checkpoint);
     x.claims = checkpoint.progress ? 0 : (checkpoint.claims ?? x.claims);
     if (checkpoint.dueAt !== undefined) x.dueAt = checkpoint.dueAt;
@@ -237,7 +237,7 @@ export class MemoryStore implements Store {
     if (x === undefined) return false;
     if (x.change === change.writeId) return true;
     if (!isOver(x.summary) || x.seq !== change.seq) return false;
-    const tell = toldTo(this.#executions, change.tells);
+    const tell = toldTo(this.#executions, x.id, change.tells);
     this.#append(x, change);
     x.claim = undefined;
     x.claims = 0;

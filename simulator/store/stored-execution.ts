@@ -200,7 +200,8 @@ export function waitingRows(x: StoredExecution): readonly InboxRow[] {
   return x.inbox.flatMap(({ id, at, event }) => (event === undefined ? [] : [{ id, at, event: decodeEvent(event) }]));
 }
 
-function stands(x: StoredExecution): boolean {
+/** Whether effects of the execution stand. */
+export function stands(x: StoredExecution): boolean {
   return x.summary.maybeStanding && x.steps.some((step) => isStanding(stepOf(x.id, step)));
 }
 

@@ -29,6 +29,24 @@ export function encode(value: State | InboxEvent | Readonly<Record<string, strin
   return stringifyJson(value as unknown as Json);
 }
 
+/** An event for another execution: its text, from which a `childEnded` event lacks `standing`. */
+export interface ToldText {
+  readonly text: string;
+  readonly lacksStanding: boolean;
+}
+
+/** The text of an event for another execution. Throws a TypeError when it cannot be written as JSON. */
+export function encodeTold(event: InboxEvent): ToldText {
+  if (event.type !== 'childEnded') return { text: encode(event), lacksStanding: false };
+  const { standing: _unknown, ...rest } = event;
+  return { text: encode(rest as InboxEvent), lacksStanding: true };
+}
+
+/** The whole text of the event, once it is known whether effects of its sender stand. */
+export function toldText({ text, lacksStanding }: ToldText, standing: boolean): string {
+  return lacksStanding ? `${text.slice(0, -1)},"standing":${String(standing)}}` : text;
+}
+
 /** The event of a text. */
 export function decodeEvent(text: string): InboxEvent {
   return parseJson(text) as unknown as InboxEvent;

@@ -69,6 +69,8 @@ export interface InboxRow {
 /**
  * An event that a write of one execution appends to the inbox of another one, in the same transaction. The store does not ask the
  * core: an execution that is over or does not exist takes nothing. The target is due at `row.at` at the latest.
+ *
+ * In a `childEnded` event the store sets `standing` to whether effects of the execution stand that it writes: only step rows say.
  */
 export interface Tell {
   readonly executionId: string;

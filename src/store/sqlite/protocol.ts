@@ -20,11 +20,11 @@ import type {
 import type { DueRow } from '../../ports/records.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { DueCursor, StoredRows } from '../encoded-store.ts';
-import type { FamilyValues } from '../row-text.ts';
+import type { FamilyValues, ToldText } from '../row-text.ts';
 import type { CallValues, InboxValues, LoadedValues, StepValues, SummaryValues } from '../stored-rows.ts';
 
-/** See `Tell`; `event` is JSON text. */
-export type TellValues = readonly [executionId: string, id: string, at: number, event: string];
+/** See `Tell`. */
+export type TellValues = readonly [executionId: string, id: string, at: number, event: ToldText];
 
 /** See `NewExecution`. */
 export interface SubmitValues {

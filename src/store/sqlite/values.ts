@@ -1,13 +1,13 @@
 /** What crosses to the worker and back, made of the port's objects and the other way around; see also `stored-rows.ts`. */
 import type { ShowStep } from '../../ports/listing.ts';
 import type { Checkpoint, CheckpointResult, NewExecution, Tell, TerminalChange } from '../../ports/store.ts';
-import { encode, familyValues, isOver } from '../row-text.ts';
+import { encode, encodeTold, familyValues, isOver } from '../row-text.ts';
 import { callValues, inboxRows, stepValues, summaryValues } from '../stored-rows.ts';
 import type { ChangeValues, CheckpointAnswer, CheckpointValues, SubmitValues, TellValues } from './protocol.ts';
 
 function tellValues(tells: readonly Tell[] = []): readonly TellValues[] | null {
   if (tells.length === 0) return null;
-  return tells.map(({ executionId, row: { id, at, event } }) => [executionId, id, at, encode(event)]);
+  return tells.map(({ executionId, row: { id, at, event } }) => [executionId, id, at, encodeTold(event)]);
 }
 
 /** A new execution for the worker, its definition apart. Throws a TypeError when something in it is no JSON. */

@@ -165,6 +165,59 @@ export function families(test: StoreUnderTest): void {
     expect(await read(1)).toEqual([1, []]);
   });
 
+  it('says of an end whether effects stand', async () => {
+    const { store } = test;
+    const ends = [
+      ['FAILED', effectStep(1), true],
+      ['FAILED', effectStep(1, { undo: 'done' }), false],
+      ['TERMINATED', effectStep(1, { effect: 'unknown', outcome: 'unknown' }), true],
+      ['SUCCEEDED', effectStep(1), false],
+    ] as const;
+    await store.submit([newExecution(1), ...ends.map((_, i) => newExecution(i + 2, { ...placeOf(1), claim: 'c' }))]);
+    await store.checkpoint(
+      ends.map(([status, step], i) =>
+        checkpointOf(i + 2, 'c', 0, {
+          state: endState(status),
+          summary: summaryOf(status),
+          dueAt: null,
+          steps: [step],
+          tells: [{ executionId: idOf(1), row: endOf(i + 2, `a${String(i)}`) }],
+        }),
+      ),
+    );
+    // Also where an execution is over when it is inserted, and where one that is over changes.
+    await store.submit(
+      ends.map(([status, step], i) =>
+        newExecution(i + 12, {
+          ...placeOf(1),
+          state: endState(status),
+          summary: summaryOf(status),
+          steps: [step],
+          tells: [{ executionId: idOf(1), row: endOf(i + 12, `b${String(i)}`) }],
+        }),
+      ),
+    );
+    for (const [i, [status]] of ends.entries()) {
+      await store.changeTerminal({
+        id: idOf(i + 12),
+        seq: 0,
+        writeId: 'w',
+        state: endState(status),
+        summary: summaryOf(status),
+        dueAt: null,
+        steps: [],
+        undo: [],
+        tells: [{ executionId: idOf(1), row: endOf(i + 12, `c${String(i)}`) }],
+      });
+    }
+    const { inbox } = await store.readInbox(idOf(1));
+    const said = new Map(inbox.map(({ id, event }) => [id, event.type === 'childEnded' && event.standing]));
+    const expected = ['a', 'b', 'c'].flatMap((kind) =>
+      ends.map(([, , stands], i) => [`${kind}${String(i)}`, stands] as const),
+    );
+    expect(said).toEqual(new Map(expected));
+  });
+
   it('tells once, also when the batch is sent again or its event was consumed', async () => {
     const { store } = test;
     await family();

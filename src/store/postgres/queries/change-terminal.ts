@@ -80,7 +80,7 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
   const history = historyValues(x.id, x.steps, x.calls ?? [], x.undo, show);
   const state = encode(x.state);
-  const tells = tellValues(x.tells);
+  const tells = tellValues(x.id, x.tells);
   return connections.transaction('short', async (session) => {
     if (tells.length > 0) await lockInOrder(session, [x.id, ...tells.map(({ executionId }) => executionId)]);
     const [row] = await session.query<Row>({ name: 'change-lock', text: lockSql, values: [x.id] });

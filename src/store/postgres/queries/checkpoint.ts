@@ -39,7 +39,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
     source: x,
     state: encode(x.state),
     history: historyValues(x.id, x.steps, x.calls, x.undo, show),
-    tells: tellValues(x.tells),
+    tells: tellValues(x.id, x.tells),
   };
 }
 

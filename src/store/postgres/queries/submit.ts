@@ -45,7 +45,7 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
     history: historyValues(x.id, x.steps, [], [], show),
     standing: standingOf(x),
     family: placed(x),
-    tells: tellValues(x.tells),
+    tells: tellValues(x.id, x.tells),
   };
 }
 

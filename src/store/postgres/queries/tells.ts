@@ -1,5 +1,5 @@
 import type { Tell } from '../../../ports/store.ts';
-import { encode } from '../../row-text.ts';
+import { encodeTold } from '../../row-text.ts';
 import { int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
 import { executionId } from '../columns/execution-id.ts';
 import { int8 } from '../columns/history-columns.ts';
@@ -14,7 +14,8 @@ ORDER BY i.id FOR NO KEY UPDATE OF e`;
 const appendSql = `
 WITH fresh AS MATERIALIZED (
   SELECT i.*, row_number() OVER (PARTITION BY i.execution ORDER BY i.nr) AS nth
-  FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[]) WITH ORDINALITY AS i (execution, id, at, event, nr)
+  FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::uuid[]) WITH ORDINALITY
+    AS i (execution, id, at, event, sender, nr)
   WHERE NOT EXISTS (SELECT 1 FROM inbox b WHERE ${isLookedUp('b.execution', 'i.execution')} AND b.id = i.id)
 ), bumped AS (
   UPDATE execution e
@@ -26,7 +27,11 @@ WITH fresh AS MATERIALIZED (
   RETURNING e.id, e.inbox_seq - f.count AS before
 )
 INSERT INTO inbox (execution, position, id, at, pending, event)
-SELECT f.execution, b.before + f.nth, f.id, f.at, false, f.event FROM fresh f JOIN bumped b ON b.id = f.execution`;
+SELECT f.execution, b.before + f.nth, f.id, f.at, false, CASE
+  WHEN s.standing IS NULL THEN f.event ELSE concat(left(f.event, -1), ',"standing":', s.standing, '}') END
+FROM fresh f JOIN bumped b ON b.id = f.execution LEFT JOIN LATERAL (
+  SELECT CASE WHEN e.standing > 0 THEN 'true' ELSE 'false' END AS standing FROM execution e WHERE ${isLookedUp('e.id', 'f.sender')} LIMIT 1
+) s ON true`;
 
 /** A locked execution. */
 interface LockedRow {
@@ -42,16 +47,22 @@ export interface TellValues {
   readonly id: string;
   readonly at: number;
   readonly event: string;
+  /** The execution that tells it, if the event lacks whether effects of it stand. */
+  readonly sender: string | null;
 }
 
 /** Throws a TypeError when something in them cannot be stored. */
-export function tellValues(tells: readonly Tell[] = []): readonly TellValues[] {
-  return tells.map(({ executionId: target, row: { id, at, event } }) => ({
-    executionId: executionId(target),
-    id: encodeText(id),
-    at: int8(at),
-    event: encode(event),
-  }));
+export function tellValues(sender: string, tells: readonly Tell[] = []): readonly TellValues[] {
+  return tells.map(({ executionId: target, row: { id, at, event } }) => {
+    const { text, lacksStanding } = encodeTold(event);
+    return {
+      executionId: executionId(target),
+      id: encodeText(id),
+      at: int8(at),
+      event: text,
+      sender: lacksStanding ? executionId(sender) : null,
+    };
+  });
 }
 
 /**
@@ -70,7 +81,7 @@ export async function lockInOrder(session: Session, ids: Iterable<string>): Prom
  * seqs and makes them due at the events' instants.
  *
  * Guarantees: an execution that is over or does not exist takes nothing; an inbox that has or had the event's id takes it no second
- * time.
+ * time. The rows of the executions that tell are written already.
  */
 export async function tell(session: Session, tells: readonly TellValues[]): Promise<void> {
   const unique = [...new Map(tells.map((one) => [`${one.executionId} ${one.id}`, one])).values()];
@@ -80,6 +91,7 @@ export async function tell(session: Session, tells: readonly TellValues[]): Prom
     textArray(unique.map(({ id }) => id)),
     int8Array(unique.map(({ at }) => at)),
     textArray(unique.map(({ event }) => event)),
+    uuidArray(unique.map(({ sender }) => sender)),
   ];
   await session.query({ name: 'tell', text: appendSql, values });
 }

@@ -50,7 +50,7 @@ export function tellChildren(
   const event = encode({ type: 'terminated', inboxId: eventId });
   return tell(
     session,
-    told.map((child) => ({ executionId: child.id, id: encodeText(eventId), at: int8(now), event })),
+    told.map((child) => ({ executionId: child.id, id: encodeText(eventId), at: int8(now), event, sender: null })),
   );
 }
 

@@ -38,7 +38,7 @@ export function changeTerminal(session: Session): Operations['changeTerminal'] {
     update(x.seq + 1, x.writeId, x.updatedAt, x.state, row.no);
     append(row.no, x.steps, x.calls, x.undo);
     summarize(row.no, x.summary, x.maybeStanding, x.dueAt);
-    tell(x.tells);
+    tell(row.no, x.tells);
     writeAudit(x.audit);
     return true;
   };

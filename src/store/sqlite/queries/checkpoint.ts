@@ -72,7 +72,7 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
     if (maybeStanding || due !== dueAtNow || standing > 0 || !isSummary(row, summary)) {
       summarize(no, summary, maybeStanding, due);
     }
-    tell(told);
+    tell(no, told);
     if (ending === null) return { kind: 'written', inboxSeq: inboxSeqNow };
     return { kind: 'written', inboxSeq: inboxSeqNow, children: terminate(id, ending, updatedAt, '') };
   }

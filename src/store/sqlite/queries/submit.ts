@@ -128,7 +128,7 @@ export function submit(session: Session): Operations['submit'] {
     if (x.steps.length > 0) append(no, x.steps, [], []);
     if (x.maybeStanding) setStanding(level(no), no);
     if (x.startKey !== null) insertKey(...x.startKey, x.id, x.createdAt);
-    tell(x.tells);
+    tell(no, x.tells);
     return { kind: 'created' };
   }
 

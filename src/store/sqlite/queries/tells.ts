@@ -5,6 +5,7 @@
  *
  * Part of the transaction of the write: both are there, or neither is.
  */
+import { toldText } from '../../row-text.ts';
 import type { TellValues } from '../protocol.ts';
 import type { Session } from '../session.ts';
 
@@ -18,16 +19,19 @@ const bumpSql = 'UPDATE run SET inbox_seq = inbox_seq + 1 WHERE execution = ?';
 
 const dueSql = 'UPDATE execution SET due_at = ? WHERE no = ?';
 
-/** Prepares it. */
-export function tells(session: Session): (told: readonly TellValues[] | null) => void {
+/** Prepares it; `sender` is the number of the execution that is written, whose summary is written already. */
+export function tells(session: Session): (sender: number, told: readonly TellValues[] | null) => void {
   const select = session.one<{ no: number; dueAt: number | null }>(selectSql);
+  const standingOf = session.one<{ standing: number }>('SELECT standing FROM execution WHERE no = ?');
   const insert = session.write(insertSql);
   const bump = session.write(bumpSql);
   const setDue = session.write(dueSql);
-  return (told) => {
-    for (const [executionId, id, at, event] of told ?? []) {
+  return (sender, told) => {
+    if (told === null) return;
+    const standing = (standingOf(sender)?.standing ?? 0) > 0;
+    for (const [executionId, id, at, event] of told) {
       const target = select(executionId);
-      if (target === undefined || insert(target.no, id, at, event) === 0) continue;
+      if (target === undefined || insert(target.no, id, at, toldText(event, standing)) === 0) continue;
       bump(target.no);
       if (target.dueAt !== null && target.dueAt > at) setDue(at, target.no);
     }

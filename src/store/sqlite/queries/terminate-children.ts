@@ -5,7 +5,7 @@
  * It reads the members of the family that must be kept, so that children which are over cost nothing.
  */
 import { maxTerminatedTogether, type TerminatedChildren } from '../../../ports/store.ts';
-import { encode } from '../../row-text.ts';
+import { encodeTold } from '../../row-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { tells } from './tells.ts';
@@ -26,8 +26,11 @@ export function terminateChildren(session: Session): Operations['terminateChildr
   return (id, eventId, now, after) => {
     const found = children(rootOf(id)?.root ?? id, after, id, maxTerminatedTogether + 1);
     const told = found.slice(0, maxTerminatedTogether).map(({ id: child, slot }) => ({ id: child, slot }));
-    const event = encode({ type: 'terminated', inboxId: eventId });
-    tell(told.map((child) => [child.id, eventId, now, event]));
+    const event = encodeTold({ type: 'terminated', inboxId: eventId });
+    tell(
+      0,
+      told.map((child) => [child.id, eventId, now, event]),
+    );
     const next = found.length > told.length ? told.at(-1)?.id : undefined;
     return { told, ...(next !== undefined && { next }) } satisfies TerminatedChildren;
   };
