@@ -1,5 +1,5 @@
 /** Reads the history of one execution; the rows are in the order of their ords. */
-import { isWithin } from '../../src/core/context/scope.ts';
+import { isOfItem, isWithin } from '../../src/core/context/scope.ts';
 import type { OutputQuery } from '../../src/core/context/outputs.ts';
 import type { StepRow } from '../../src/core/history.ts';
 import type { UndoFilter } from '../../src/ports/store.ts';
@@ -14,10 +14,12 @@ export function askedOutputs(
 ): readonly StepRow[] {
   const rows = steps.filter((row) => row.round === round && isReadable(row) && readability(row) > 0);
   return steps.filter((row) =>
-    queries.some(({ nodeId, before = Infinity, at }) => {
+    queries.some(({ nodeId, before = Infinity, at, within }) => {
       if (at !== undefined) return row.ord === at;
       if (!rows.includes(row)) return false;
-      const latest = rows.findLast((x) => x.nodeId === nodeId && x.ord < before && readability(x) === 1);
+      const latest = rows.findLast(
+        (x) => x.nodeId === nodeId && x.ord < before && readability(x) === 1 && isOfItem(x, within),
+      );
       return row.nodeId === nodeId && row.ord < before && row.visit === latest?.visit;
     }),
   );

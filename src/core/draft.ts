@@ -134,7 +134,7 @@ export class Draft implements Meter {
       this.calls.pop();
       full.call = call;
     }
-    if (!this.plan.sought.has(full.nodeId)) full.refOnly = true;
+    if (full.refOnly !== true && !this.plan.sought.has(full.nodeId)) full.refOnly = true;
     this.steps = added(this.steps, full);
     this.outputs = this.outputs.with([full]);
     return full;

@@ -1,7 +1,7 @@
 import { deliveryOf, isSettled } from './delivery.ts';
 import { isWithin } from './context/scope.ts';
 import { callerOf, isCalling } from './call/attempting.ts';
-import type { State, Token } from './state.ts';
+import type { Loop, State, Token } from './state.ts';
 
 /**
  * When a worker must look at the execution again, in ms since 1970: `state.now` if something can move now, null once
@@ -43,9 +43,17 @@ function tokenDue(token: Token, now: number): number {
     case 'forked':
       // Its join is due once the outputs that it needs are loaded.
       return Object.values(stage.branches).some(({ status }) => status === 'RUNNING') ? Number.MAX_SAFE_INTEGER : now;
+    case 'looping':
+      // Items that may begin, and the end of the loop, are due once the rows that they need are loaded.
+      return stage.loop.ended === stage.loop.count || canBegin(stage.loop) ? now : Number.MAX_SAFE_INTEGER;
     case 'draining':
       return Number.MAX_SAFE_INTEGER;
   }
+}
+
+/** Whether another item of a loop may begin. */
+export function canBegin({ running, max, next, count }: Loop): boolean {
+  return next < count && running.length < max;
 }
 
 /** Ids of the calls that were sent and not answered, according to the state. */

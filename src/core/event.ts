@@ -163,6 +163,8 @@ export type Command =
       readonly undo: 'pending' | 'reopened';
       /** Only this visit. */
       readonly only?: { readonly nodeId: string; readonly visit: number };
+      /** Only rows after this ord, where all rows of the scope are. */
+      readonly after?: number;
     };
 
 /** A call to make. The state, the plan and the outputs contain everything else it needs; see `call.ts`. */

@@ -1,6 +1,6 @@
 import type { CallPhase, FailureView, Outcome, ResponseView } from './context/context.ts';
 import type { Json } from './value/json.ts';
-import type { OutputRef } from './state.ts';
+import type { ItemEnd, OutputRef } from './state.ts';
 
 /** Phases of step rows. */
 export const stepPhases = [
@@ -12,6 +12,7 @@ export const stepPhases = [
   'SPLIT',
   'JOIN',
   'FAIL',
+  'FOREACH',
   'HOOK',
   'RESOLVE',
 ] as const;
@@ -40,6 +41,12 @@ export interface StepOutput {
   readonly failure?: FailureView;
   /** The response body of a compensation; DOWN rows only. */
   readonly downBody?: Json;
+  /** The number of items of a loop, in the row of its begin; for people. */
+  readonly count?: number;
+  /** Items of a loop, in their order: rows of loops that lists omit. */
+  readonly items?: readonly Json[];
+  /** Items of a loop that have ended, in the order of their ends: rows of loops that lists omit. */
+  readonly ends?: readonly ItemEnd[];
 }
 
 /**

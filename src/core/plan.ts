@@ -1,6 +1,7 @@
 import type { Expression } from './expression/expression.ts';
 import type { Template } from './template/template.ts';
 import type { RequestPlan } from './request/request.ts';
+import type { ValuePlan } from './template/value.ts';
 
 /** Errors other than status codes that a policy can retry. */
 export type RetryError = 'timeout' | 'connect' | 'body' | 'callback_timeout' | 'callback_failure';
@@ -72,8 +73,10 @@ export interface NodeBase {
   readonly id: string;
   /** Position in the definition, from 0. */
   readonly index: number;
-  /** The innermost split branch that contains the node. */
+  /** The innermost branch of a split that contains the node, or the body of a loop, whose `join` is the loop itself. */
   readonly branch?: { readonly split: string; readonly entry: string; readonly join: string };
+  /** The loops that contain the node, outermost first; absent outside of all loops. */
+  readonly loops?: readonly string[];
   /** The node to go to after a failure of this one. */
   readonly onFailure?: string;
   /** The node from which a token that forks here continues once its branches have ended. */
@@ -127,6 +130,20 @@ export interface FailPlan extends NodeBase {
   readonly reason: Template;
 }
 
+/** A loop over items: one pass through the body for each. */
+export interface ForEachPlan extends NodeBase {
+  readonly kind: 'forEach';
+  readonly items: ValuePlan;
+  /** The first node of the body. */
+  readonly entry: string;
+  /** Maximum number of items that run at the same time. */
+  readonly maxConcurrency: number;
+  readonly onItemFailure: 'fail' | 'continue';
+  /** What the result of an item is; absent: its last response body, false: nothing. */
+  readonly collect?: ValuePlan | false;
+  readonly next?: string;
+}
+
 /** The plans of nodes, by the field `kind` of a definition; `node/kinds.ts` does not compile without a kind of each. */
 export interface NodePlans {
   readonly task: TaskPlan;
@@ -135,6 +152,7 @@ export interface NodePlans {
   readonly split: SplitPlan;
   readonly join: JoinPlan;
   readonly fail: FailPlan;
+  readonly forEach: ForEachPlan;
 }
 
 /** A kind of node, as definitions name it. */
@@ -164,6 +182,8 @@ export interface Asks {
   readonly entry: ReadonlyMap<string, Ask>;
   /** By node: its compensation. */
   readonly compensation: ReadonlyMap<string, Ask>;
+  /** By loop: what the result of an item reads when the item ends. */
+  readonly collect: ReadonlyMap<string, Ask>;
   readonly onSuccess?: Ask;
   readonly onFailure?: Ask;
 }

@@ -3,7 +3,7 @@ import type { Outputs } from './context/outputs.ts';
 import type { Command } from './event.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { NodePlan, Plan, TaskPlan } from './plan.ts';
-import type { FailureReason, State, TerminalStatus } from './state.ts';
+import type { FailureReason, ItemEnd, State, TerminalStatus } from './state.ts';
 import type { JsonObject } from './value/json.ts';
 
 /** The identity and input of an execution, which never change. */
@@ -83,6 +83,7 @@ export type Signal =
       readonly outcome: Outcome;
       readonly durationMillis: number;
     }
+  | { readonly kind: 'item'; readonly nodeId: string; readonly status: ItemEnd['status'] }
   | { readonly kind: 'switched'; readonly nodeId: string; readonly result: 'case' | 'default' | 'error' }
   | { readonly kind: 'callbackTimeout'; readonly nodeId: string }
   | { readonly kind: 'callbackIgnored'; readonly nodeId: string }

@@ -1,4 +1,5 @@
 import type { Outcome } from './context/context.ts';
+import type { Json } from './value/json.ts';
 import type { RetryError } from './plan.ts';
 
 /**
@@ -186,6 +187,59 @@ export interface BranchEnd {
   readonly result?: OutputRef;
 }
 
+/** Why an item failed. */
+export interface ItemFailure {
+  readonly nodeId: string;
+  readonly outcome: Exclude<Outcome, 'succeeded'>;
+  readonly reason: FailureReason;
+  readonly statusCode?: number;
+}
+
+/** An item of a loop that has ended. */
+export interface ItemEnd {
+  /** Counts from 0. */
+  readonly place: number;
+  readonly status: 'SUCCEEDED' | 'FAILED' | 'CORRUPTED';
+  readonly result?: Json;
+  readonly failure?: ItemFailure;
+}
+
+/** An item of a loop that runs. */
+export interface RunningItem {
+  /** Counts from 0. */
+  readonly place: number;
+  /** The ord of the latest row when it began. */
+  readonly start: number;
+  /** Visits made for this item, without those of items nested in it. */
+  readonly visits: number;
+}
+
+/** The course of a loop. It has the size of its running items; what grows with the items is in rows of the history. */
+export interface Loop {
+  readonly visit: number;
+  /** Ord of the first row of the visit; the rows of its items follow it. */
+  readonly ord: number;
+  /** Number of items. */
+  readonly count: number;
+  /** Maximum number of items that run at the same time. */
+  readonly max: number;
+  /** Place of the next item to begin. */
+  readonly next: number;
+  readonly ended: number;
+  readonly failed: number;
+  /** In the order of their begin. */
+  readonly running: readonly RunningItem[];
+  /** Items that have ended and are not in a row of the history yet. */
+  readonly ends: readonly ItemEnd[];
+  /** Bytes of {@link ends}, and of those and all in rows. */
+  readonly endBytes: number;
+  readonly bytes: number;
+  /** Ords of the rows with items that have ended. */
+  readonly endRows: readonly number[];
+  /** The results are left out because they are too large; failures are kept. */
+  readonly isCut?: true;
+}
+
 /** What an unwinding token does once all compensations are done. */
 export type UnwindGoal =
   /**
@@ -195,6 +249,10 @@ export type UnwindGoal =
   | { readonly kind: 'end'; readonly reopened?: true }
   /** Ends a branch whose join continues after failures. */
   | { readonly kind: 'branch' }
+  /** Ends an item whose loop continues after failures. */
+  | { readonly kind: 'item'; readonly failure: ItemFailure }
+  /** Compensates all items of a loop, then follows the `onFailure` route of the loop. */
+  | { readonly kind: 'loop'; readonly target: string }
   /** Compensates a failed visit, then follows its `onFailure` route. */
   | { readonly kind: 'route'; readonly target: string; readonly visit: number };
 
@@ -202,7 +260,8 @@ export type UnwindGoal =
 export type Stage =
   /** At `nodeId`, not entered yet: no call can have been sent. */
   /** `choosing`: it is within a switch whose conditions take more than one turn. */
-  | { readonly kind: 'ready'; readonly choosing?: Choosing }
+  /** `isItemEnd`: the node is done, and so is its item, whose result is still to be made. */
+  | { readonly kind: 'ready'; readonly choosing?: Choosing; readonly isItemEnd?: true }
   | { readonly kind: 'calling'; readonly callId: number; readonly task: TaskRun }
   | {
       /** Waits to repeat the call, or to try a blocked call (`task.blocked`) again. */
@@ -225,6 +284,8 @@ export type Stage =
       readonly ord: number;
       readonly branches: Readonly<Record<string, BranchEnd>>;
     }
+  /** The parent of items; `nodeId` is the loop. */
+  | { readonly kind: 'looping'; readonly since: number; readonly loop: Loop }
   /** Failed or cancelled: waits until calls in flight within its scope are answered. */
   | { readonly kind: 'draining'; readonly since: number; readonly goal: UnwindGoal }
   /** Compensates; without `undo`, the next target is still to be found. */
@@ -262,6 +323,8 @@ export interface Verdict {
   readonly statusCode?: number;
   /** As in {@link AttemptFailure}. */
   readonly host?: string;
+  /** The places of the items in which it failed, outermost first. */
+  readonly item?: readonly number[];
 }
 
 /**
@@ -300,6 +363,8 @@ export interface State {
   /** Visits per node id in this round. */
   readonly visits: Readonly<Record<string, number>>;
   readonly totalVisits: number;
+  /** How many of {@link totalVisits} items of loops made; absent if there are none. */
+  readonly itemVisits?: number;
   readonly verdict?: Verdict;
   /** Number of failed compensations of this round that are not settled. */
   readonly troubles: number;

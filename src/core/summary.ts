@@ -1,5 +1,6 @@
 import type { Mutable } from './value/mutable.ts';
 import type { Blocked, ExecutionStatus, FailureReason, State, Token } from './state.ts';
+import { canBegin } from './due.ts';
 import type { Plan } from './plan.ts';
 
 /** The status that clients see. */
@@ -18,9 +19,14 @@ function statusOf(state: State): ExecutionStatus {
   let waiting = false;
   for (const { stage } of state.tokens) {
     if (stage.kind === 'waiting') waiting = true;
-    else if (stage.kind !== 'sleeping' && stage.kind !== 'forked') return 'IN_PROGRESS';
+    else if (stage.kind !== 'sleeping' && stage.kind !== 'forked' && !isResting(stage)) return 'IN_PROGRESS';
   }
   return waiting ? 'WAITING_CALLBACK' : 'SLEEPING';
+}
+
+/** Whether a loop waits for its items. */
+function isResting(stage: Token['stage']): boolean {
+  return stage.kind === 'looping' && stage.loop.ended < stage.loop.count && !canBegin(stage.loop);
 }
 
 /** Columns of an execution for lists and metrics. */
@@ -155,6 +161,15 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
         detail: `Waits for the branches ${open.map(([entry]) => entry).join(', ')}.`,
       };
     }
+    case 'looping':
+      return {
+        nodeId,
+        visit: stage.loop.visit,
+        state: 'JOINING',
+        attempt: 1,
+        since: stage.since,
+        detail: `${String(stage.loop.ended)} of ${String(stage.loop.count)}`,
+      };
     case 'draining':
       return {
         nodeId,

@@ -17,7 +17,9 @@ export interface Wait {
  */
 export function waitsOf(state: State): readonly Wait[] {
   if (state.end !== undefined) return [];
-  return state.tokens.flatMap((token) => (token.stage.kind === 'forked' ? [] : [waitOf(state, token)]));
+  return state.tokens.flatMap((token) =>
+    token.stage.kind === 'forked' || token.stage.kind === 'looping' ? [] : [waitOf(state, token)],
+  );
 }
 
 /**
@@ -53,6 +55,7 @@ function stateOf(state: State, stage: Token['stage']): Wait['state'] {
   switch (stage.kind) {
     case 'ready':
     case 'forked':
+    case 'looping':
       return state.startAt === undefined ? 'SCHEDULED' : 'SLEEPING';
     case 'calling':
       return 'CALLING';

@@ -1,5 +1,5 @@
 import type { CallPhase, Outcome } from '../core/context/context.ts';
-import type { ExecutionStatus, FailureReason, TerminalStatus } from '../core/state.ts';
+import type { ExecutionStatus, FailureReason, ItemEnd, TerminalStatus } from '../core/state.ts';
 import type { Tracer } from './tracer.ts';
 
 /** Levels of log lines; `info` is for normal operation that an operator wants to see, `fatal` for errors that end the process. */
@@ -40,6 +40,8 @@ export interface DefinitionTelemetry {
   stepped(nodeId: string, nodeKind: string, mode: 'sync' | 'async' | undefined, outcome: string, millis: number): void;
   /** A switch was decided. */
   switched(result: 'case' | 'default' | 'error'): void;
+  /** An item of a loop ended. */
+  itemEnded(status: ItemEnd['status']): void;
   /** A wait for a callback timed out. */
   callbackTimedOut(): void;
   /** An execution ended; `millis` counts from the start of its round. */
@@ -96,6 +98,7 @@ const silentDefinition: DefinitionTelemetry = {
   attempted: nothing,
   stepped: nothing,
   switched: nothing,
+  itemEnded: nothing,
   callbackTimedOut: nothing,
   finished: nothing,
   hookEnded: nothing,

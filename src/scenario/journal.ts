@@ -3,7 +3,7 @@ import { callsOf } from '../core/call/ending-call.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
 import type { OutputQuery } from '../core/context/outputs.ts';
-import { isWithin } from '../core/context/scope.ts';
+import { isOfItem, isWithin } from '../core/context/scope.ts';
 import type { UndoTarget } from '../core/state.ts';
 
 /** An effect that a mutating call left downstream. */
@@ -78,13 +78,13 @@ export class Journal {
   /** The rows of the latest visits that the queries ask for, in the order of their ords. */
   readOutputs(round: number, queries: readonly OutputQuery[]): readonly StepRow[] {
     const wanted = new Set<StepRow>();
-    for (const { nodeId, before = Number.MAX_SAFE_INTEGER, at } of queries) {
+    for (const { nodeId, before = Number.MAX_SAFE_INTEGER, at, within } of queries) {
       const own = this.steps.filter((row) => row.round === round && row.nodeId === nodeId);
       if (at !== undefined) {
         for (const row of own) if (row.ord === at) wanted.add(row);
         continue;
       }
-      const rows = own.filter((row) => row.ord < before && row.refOnly !== true);
+      const rows = own.filter((row) => row.ord < before && row.refOnly !== true && isOfItem(row, within));
       const latest = rows.findLast(isAnswer)?.visit;
       for (const row of rows) if (row.visit === latest && (row.phase === 'DOWN' || isAnswer(row))) wanted.add(row);
     }

@@ -82,8 +82,8 @@ export class Narrator {
   }
 
   /** The call itself has already recorded everything in its row. */
-  #step({ nodeId, visit, round, phase, outcome, note, at }: StepRow, state: State): TraceEntry | undefined {
-    if (phase === 'UP' || phase === 'DOWN' || phase === 'HOOK') return undefined;
+  #step({ nodeId, visit, round, phase, outcome, note, at, repeat }: StepRow, state: State): TraceEntry | undefined {
+    if (repeat === true || phase === 'UP' || phase === 'DOWN' || phase === 'HOOK') return undefined;
     const said = note === undefined ? undefined : { note };
     const entry = { kind: 'step', atMillis: this.elapsed(at), nodeId, visit, round, phase, outcome, ...said } as const;
     if (phase !== 'CALLBACK' || outcome !== 'rejected') return entry;

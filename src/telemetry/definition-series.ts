@@ -1,5 +1,5 @@
 import type { CallPhase, Outcome } from '../core/context/context.ts';
-import type { FailureReason, TerminalStatus } from '../core/state.ts';
+import type { FailureReason, ItemEnd, TerminalStatus } from '../core/state.ts';
 import type { DefinitionTelemetry, Dispatch, HookResult } from '../ports/telemetry.ts';
 import type { CounterCell, HistogramCell } from './cells.ts';
 import type { LabelGroup, LabelGroups } from './label-groups.ts';
@@ -45,6 +45,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
   readonly #duration: Lazy<HistogramCell>;
   readonly #nodes: Readonly<Record<Mode, Lazy<HistogramCell>>>;
   readonly #switched: Lazy<CounterCell>;
+  readonly #items: Lazy<CounterCell>;
   readonly #received: CounterCell;
   readonly #rejected: Lazy<CounterCell>;
   readonly #callbackTimeouts: CounterCell;
@@ -66,6 +67,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
     const nodes = (mode: Mode): Lazy<HistogramCell> => new Lazy((kind) => group.cell(series.nodeDuration, kind, mode));
     this.#nodes = { sync: nodes('sync'), async: nodes('async'), none: nodes('none') };
     this.#switched = new Lazy((result) => group.cell(series.switches, result));
+    this.#items = new Lazy((status) => group.cell(series.items, status));
     this.#rejected = new Lazy((reason) => group.cell(series.callbacksRejected, reason));
     // Created at once, unlike the others: an alert compares their rates, and `rate` misses the first increment of a new
     // series.
@@ -107,6 +109,10 @@ export class DefinitionSeries implements DefinitionTelemetry {
 
   switched(result: 'case' | 'default' | 'error'): void {
     this.#switched.at(result).add();
+  }
+
+  itemEnded(status: ItemEnd['status']): void {
+    this.#items.at(status).add();
   }
 
   callbackTimedOut(): void {

@@ -18,6 +18,7 @@ export interface Series {
   readonly callbacksRejected: Family<CounterCell>;
   readonly authRejected: Family<CounterCell>;
   readonly callbackTimeouts: Family<CounterCell>;
+  readonly items: Family<CounterCell>;
   readonly switches: Family<CounterCell>;
   readonly storeErrors: Family<CounterCell>;
   readonly queueErrors: Family<CounterCell>;
@@ -111,6 +112,7 @@ export function createSeries(): Series {
       'Callbacks that did not arrive in time.',
       ...definitionLabels,
     ),
+    items: f.counter('saga_items_total', 'Items of forEach that ended, by status.', ...definitionLabels, 'status'),
     switches: f.counter('saga_switch_evaluated_total', 'Switches decided, by result.', ...definitionLabels, 'result'),
     storeErrors: f.counter('saga_store_errors_total', 'Operations of the store that failed.', 'operation', 'class'),
     queueErrors: f.counter('saga_redis_errors_total', 'Operations on Redis that failed.', 'operation'),

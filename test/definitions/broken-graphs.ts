@@ -12,12 +12,12 @@ export const brokenGraphs: readonly BrokenDefinition[] = [
   {
     name: 'node without a kind',
     definition: graph(task('a', { next: 'b' }), { id: 'b' }),
-    errors: ['nodes[1].kind: This field is required: task, switch, sleep, split, join or fail.'],
+    errors: ['nodes[1].kind: This field is required: task, switch, sleep, split, join, fail or forEach.'],
   },
   {
     name: 'unknown kind',
     definition: graph({ kind: 'step', id: 'a' }),
-    errors: ['nodes[0].kind: "step" is not one of task, switch, sleep, split, join, fail.'],
+    errors: ['nodes[0].kind: "step" is not one of task, switch, sleep, split, join, fail, forEach.'],
   },
   {
     name: 'id that is too long',

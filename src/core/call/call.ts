@@ -1,3 +1,4 @@
+import { innermostItem } from '../context/scope.ts';
 import { contextFrom } from '../context/context-of.ts';
 import type { Resolver } from '../context/context-of.ts';
 import type { ExecutionFailureView, RenderContext } from '../context/context.ts';
@@ -89,16 +90,18 @@ function prepareUndo(
   const key = idempotencyKey(run.header.id, target.round, target.nodeId, target.visit, 'DOWN');
   const outputs = resources.undoOutputs ?? run.outputs;
   const { prev } = target;
+  // It sees all branches, but of the items of a loop only its own.
+  const scope = innermostItem(target.scope) ?? '';
   const context = contextFrom(
     run,
     {
-      scope: '',
+      scope,
       outputs,
       round: target.round,
       stepName: node.id,
       phase: 'DOWN',
       attempt,
-      prev: prev && (() => outputs.find(prev.nodeId, '')),
+      prev: prev && (() => outputs.find(prev.nodeId, scope)),
     },
     resources.resolver,
   );

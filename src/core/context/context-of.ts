@@ -1,8 +1,9 @@
-import type { NodeView, RenderContext } from './context.ts';
+import type { ItemView, NodeView, RenderContext } from './context.ts';
 import type { Run } from '../run.ts';
 import type { Json } from '../value/json.ts';
 import type { Outputs } from './outputs.ts';
 import type { Token } from '../state.ts';
+import { type ItemPlace, itemsOf } from './scope.ts';
 
 /** Supplies the values of variables and secrets; undefined if not configured. */
 export interface Resolver {
@@ -46,6 +47,7 @@ class ViewOfRun implements RenderContext {
   readonly #resolver: Resolver;
   /** Cache of lookups from within a split, where visibility requires comparing scopes for each version of a node. */
   #seen: Map<string, NodeView | undefined> | undefined;
+  #items: readonly ItemPlace[] | undefined;
 
   constructor(run: Run, view: Viewpoint, resolver: Resolver) {
     this.#run = run;
@@ -122,6 +124,13 @@ class ViewOfRun implements RenderContext {
     const found = this.#find(id);
     if (self === undefined || id !== stepName) return found;
     return { nodeId: id, round: this.#run.state.round, ...found, ...self };
+  }
+
+  item(level: number): ItemView | undefined {
+    const { outputs = this.#run.outputs, scope } = this.#view;
+    this.#items ??= itemsOf(scope);
+    const of = this.#items[this.#items.length - 1 - level];
+    return of && outputs.item(of);
   }
 
   #find(id: string): NodeView | undefined {

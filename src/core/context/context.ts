@@ -53,6 +53,13 @@ export interface ExecutionFailureView {
   readonly statusCode?: number;
 }
 
+/** An item of a loop as templates see it. */
+export interface ItemView {
+  /** Counts from 0. */
+  readonly index: number;
+  readonly value: Json;
+}
+
 /**
  * The values that templates and conditions can read (SPEC 2). The engine creates one context per call or decision.
  * Callers must not change any part of it.
@@ -76,6 +83,8 @@ export interface RenderContext {
   readonly maskJson?: ((value: Json) => Json) | undefined;
   /** Returns the node as this token sees it, or undefined if it was not visited. */
   node(id: string): NodeView | undefined;
+  /** Returns the item of a loop around the place: of the innermost for level 0, of the next one for 1. Undefined if there is none. */
+  item?(level: number): ItemView | undefined;
   /** Ids of the visible nodes, in the order of their first completion. */
   readonly completed: readonly string[];
   /** The last completed node on the path of this token. */

@@ -1,9 +1,10 @@
-import type { NodeView } from './context.ts';
+import type { ItemView, NodeView } from './context.ts';
 import type { StepOutput, StepRow } from '../history.ts';
 import { type Json, memorySize, roughSize } from '../value/json.ts';
 import type { Mutable } from '../value/mutable.ts';
-import { canSee } from './scope.ts';
-import type { OutputRef } from '../state.ts';
+import { LoopRows } from './loop-rows.ts';
+import { canSee, isWithin, type ItemPlace } from './scope.ts';
+import type { ItemEnd, OutputRef } from '../state.ts';
 import { RenderFault } from '../template/run.ts';
 
 interface Entry {
@@ -35,6 +36,8 @@ export interface OutputQuery {
   readonly before?: number;
   /** Finds the row with this ord only. Otherwise, the rows of the latest visit are found, but for `refOnly` ones. */
   readonly at?: number;
+  /** Limits the search to rows of an item of a loop, which begin after this ord. */
+  readonly within?: { readonly scope: string; readonly after: number };
 }
 
 /**
@@ -56,15 +59,18 @@ export class Outputs {
   readonly #recent: readonly Recent[];
   /** Nodes with outputs left in the store, mapped to the error if these cannot be loaded. */
   readonly #left: ReadonlyMap<string, string | undefined>;
+  readonly #loops: LoopRows;
 
   private constructor(
     base: EntryMap,
     left: ReadonlyMap<string, string | undefined>,
     recent: readonly Recent[] = noneRecent,
+    loops: LoopRows = LoopRows.none,
   ) {
     this.#base = base;
     this.#left = left;
     this.#recent = recent;
+    this.#loops = loops;
   }
 
   #all(): EntryMap {
@@ -103,7 +109,7 @@ export class Outputs {
       entries.delete(nodeId);
       left.delete(nodeId);
     }
-    const restored = new Outputs(entries, left).with(rows);
+    const restored = new Outputs(entries, left, noneRecent, this.#loops).with(rows);
     // Keep outputs that were added after the query was sent.
     const lastOrd = rows.at(-1)?.ord ?? 0;
     const all = new Map(restored.#all());
@@ -111,19 +117,29 @@ export class Outputs {
       const newer = (this.#entriesOf(nodeId) ?? []).filter(({ ord }) => ord > lastOrd);
       if (newer.length > 0) all.set(nodeId, [...(all.get(nodeId) ?? []), ...newer]);
     }
-    return new Outputs(all, left);
+    return new Outputs(all, left, noneRecent, restored.#loops);
   }
 
   /** Marks these nodes as unavailable: every read of them fails with the message `why`. */
   refusing(nodeIds: readonly string[], why: string): Outputs {
-    return new Outputs(this.#all(), new Map([...this.#left, ...nodeIds.map((id) => [id, why] as const)]));
+    return new Outputs(
+      this.#all(),
+      new Map([...this.#left, ...nodeIds.map((id) => [id, why] as const)]),
+      noneRecent,
+      this.#loops,
+    );
   }
 
   /**
    * Leaves in the store all outputs that `isWanted` rejects, then the largest of the rest until they take about
-   * `maxBytes` at most. Call this only for outputs that are durable.
+   * `maxBytes` at most. Keeps the rows of loops that `isRowWanted` accepts. Call this only for outputs that are durable.
    */
-  trimmed(isWanted: (nodeId: string) => boolean, maxBytes: number): Outputs {
+  trimmed(
+    isWanted: (nodeId: string) => boolean,
+    maxBytes: number,
+    isRowWanted: (ord: number) => boolean = () => false,
+  ): Outputs {
+    const loops = this.#loops.trimmed(isRowWanted);
     const entries = new Map<string, readonly Entry[]>();
     const left = new Map(this.#left);
     const sizes: { readonly nodeId: string; readonly size: number }[] = [];
@@ -146,12 +162,13 @@ export class Outputs {
       entries.delete(nodeId);
       left.set(nodeId, undefined);
     }
-    return left.size === this.#left.size && entries.size === all.size ? this : new Outputs(entries, left);
+    const isSame = left.size === this.#left.size && entries.size === all.size && loops === this.#loops;
+    return isSame ? this : new Outputs(entries, left, noneRecent, loops);
   }
 
   /** Approximate size in memory, in bytes. */
   get size(): number {
-    let size = 0;
+    let size = this.#loops.size;
     for (const entries of this.#all().values()) size += sizeOf(entries);
     return size;
   }
@@ -160,8 +177,13 @@ export class Outputs {
   with(rows: readonly StepRow[]): Outputs {
     let base = this.#base;
     let recent = this.#recent;
+    let hasLoopRows = false;
     for (const row of rows) {
       if (row.output === undefined && row.key === undefined) continue;
+      if (LoopRows.holds(row)) {
+        hasLoopRows = true;
+        continue;
+      }
       const { nodeId } = row;
       const entries = merge(entriesIn(base, recent, nodeId) ?? [], row);
       const index = recent.findIndex((other) => other.nodeId === nodeId);
@@ -170,7 +192,36 @@ export class Outputs {
       base = merged(base, recent);
       recent = noneRecent;
     }
-    return recent === this.#recent && base === this.#base ? this : new Outputs(base, this.#left, recent);
+    const loops = hasLoopRows ? this.#loops.with(rows) : this.#loops;
+    const isSame = recent === this.#recent && base === this.#base && loops === this.#loops;
+    return isSame ? this : new Outputs(base, this.#left, recent, loops);
+  }
+
+  /** Drops the outputs of an item of a loop that has ended: nothing can read them any more. */
+  without(scope: string): Outputs {
+    const entries = new Map<string, readonly Entry[]>();
+    for (const [nodeId, of] of this.#all()) {
+      const kept = of.filter((entry) => !isWithin(entry.scope, scope));
+      if (kept.length > 0) entries.set(nodeId, kept.length === of.length ? of : kept);
+    }
+    return new Outputs(entries, this.#left, noneRecent, this.#loops);
+  }
+
+  /** Whether a row of a loop is in memory. */
+  hasLoopRow(ord: number): boolean {
+    return this.#loops.has(ord);
+  }
+
+  /** The items of a row of a loop that have ended; none if the row is not in memory. */
+  endsAt(ord: number): readonly ItemEnd[] {
+    return this.#loops.ends(ord);
+  }
+
+  /** An item of a loop. Throws if its row was left in the store. */
+  item(of: ItemPlace): ItemView {
+    const value = this.#loops.item(of);
+    if (value === undefined) throw new RenderFault(`The items of ${of.nodeId} were not read from the store.`);
+    return { index: of.place, value };
   }
 
   /**
@@ -247,10 +298,10 @@ function sizeOf(entries: readonly Entry[]): number {
 
 const nothing: StepOutput = {};
 
-/** Removes the response of the compensation, which belongs to another row. */
+/** Removes the response of the compensation, which belongs to another row, and what only people see. */
 function ownOutput(output: StepOutput): StepOutput {
-  if (output.downBody === undefined) return output;
-  const { downBody: _down, ...own } = output;
+  if (output.downBody === undefined && output.count === undefined) return output;
+  const { downBody: _down, count: _count, ...own } = output;
   return own;
 }
 
@@ -278,8 +329,13 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
   const older = entries.findLastIndex((other) => other.scope === row.scope && other.view.visit !== row.visit);
   const kept = entries.filter((other, i) => i === older || other.scope !== row.scope);
   kept.push(entry);
-  return kept.length > maxVersions ? kept.slice(-maxVersions) : kept;
+  // Those of running items stay: as many as run, and they go when their items end.
+  if (kept.length <= maxVersions || isItem(entry.scope)) return kept;
+  let others = kept.length - kept.filter(({ scope }) => isItem(scope)).length;
+  return kept.filter(({ scope }) => isItem(scope) || others-- <= maxVersions);
 }
+
+const isItem = (scope: string): boolean => scope.includes('/#');
 
 /**
  * Maximum number of versions of one node, kept for readers in different branches. Only nested splits in loops produce

@@ -3,7 +3,9 @@ import type { CallCommand } from '../event.ts';
 import type { Run } from '../run.ts';
 import type { OutputQuery, Outputs } from './outputs.ts';
 import type { Ask, Plan } from '../plan.ts';
-import type { OutputRef, State, Token, UndoTarget } from '../state.ts';
+import { itemRow, itemRowsOf, loopRowsOf } from './loop-rows.ts';
+import { itemsOf } from './scope.ts';
+import type { Loop, OutputRef, State, Token, UndoTarget } from '../state.ts';
 
 /**
  * The outputs that templates, conditions, joins and results can still read, as queries that load them for a running
@@ -13,24 +15,46 @@ export function wantedOutputs(plan: Plan, state: State): readonly OutputQuery[] 
   if (isSettled(state) || state.ord === 0) return [];
   const queries = new Map<string, OutputQuery>();
   const want = (query: OutputQuery): void => {
-    queries.set(`${query.nodeId}\n${String(query.before ?? '')}\n${String(query.at ?? '')}`, query);
+    const { nodeId, before = '', at = '', within } = query;
+    queries.set([nodeId, before, at, within?.scope ?? ''].join('\n'), query);
   };
   const asked = askedBy(plan, state);
   const read = Object.keys(state.visits).filter((nodeId) => isAsked(plan, asked, nodeId));
-  for (const nodeId of read) want({ nodeId });
-  for (const ref of referred(state)) want(queryOf(plan, ref));
-  for (const { nodeId, stage } of state.tokens) {
+  for (const nodeId of read) if (!isInLoop(plan, nodeId)) want({ nodeId });
+  for (const [ref, scope] of referred(state)) for (const query of queryOf(plan, ref, scope)) want(query);
+  for (const { nodeId, ord } of loopRowsOf(state)) want({ nodeId, at: ord });
+  for (const { nodeId, stage, scope } of state.tokens) {
     // An async node that waits for its callback, or may repeat its call, needs its own accepted response.
-    if ('task' in stage && isAsync(plan, nodeId)) want({ nodeId });
+    if ('task' in stage && isAsync(plan, nodeId)) for (const query of seenFrom(plan, scope, { nodeId })) want(query);
     // Branches see the outputs from before their split, regardless of what siblings have written since.
-    if (stage.kind === 'forked') for (const before of read) want({ nodeId: before, before: stage.ord });
+    const bounds = stage.kind === 'forked' ? [{}, { before: stage.ord }] : [{}];
+    for (const other of read) {
+      if (scope === '' && stage.kind !== 'forked') break;
+      for (const bound of bounds) {
+        if (!('before' in bound) && !isInLoop(plan, other)) continue;
+        for (const query of seenFrom(plan, scope, { nodeId: other, ...bound })) want(query);
+      }
+    }
   }
   return [...queries.values()];
 }
 
+function isInLoop(plan: Plan, nodeId: string): boolean {
+  return plan.nodes.get(nodeId)?.loops !== undefined;
+}
+
+/** The query as seen from a scope: a node within a loop is that of the same item. None if the scope is outside of the loop. */
+function seenFrom(plan: Plan, scope: string, query: OutputQuery): readonly OutputQuery[] {
+  const loops = plan.nodes.get(query.nodeId)?.loops;
+  if (loops === undefined) return [query];
+  const item = itemsOf(scope)[loops.length - 1];
+  if (item === undefined || item.nodeId !== loops.at(-1)) return [];
+  return [{ ...query, within: { scope: item.scope, after: item.start } }];
+}
+
 /** The query for what a reference names: one row, and also the accepted response in the case of an async task. */
-function queryOf(plan: Plan, { nodeId, ord }: OutputRef): OutputQuery {
-  return isAsync(plan, nodeId) ? { nodeId, before: ord + 1 } : { nodeId, at: ord };
+function queryOf(plan: Plan, { nodeId, ord }: OutputRef, scope: string): readonly OutputQuery[] {
+  return isAsync(plan, nodeId) ? seenFrom(plan, scope, { nodeId, before: ord + 1 }) : [{ nodeId, at: ord }];
 }
 
 function isAsync(plan: Plan, nodeId: string): boolean {
@@ -53,11 +77,12 @@ function standsAt(plan: Plan, { nodeId, stage }: Token): string | undefined {
   switch (stage.kind) {
     case 'draining':
     case 'unwinding':
-      return stage.goal.kind === 'route' ? stage.goal.target : undefined;
+      return 'target' in stage.goal ? stage.goal.target : undefined;
     case 'forked':
       return plan.nodes.get(nodeId)?.join ?? nodeId;
     case 'hook':
       return undefined;
+    case 'looping':
     case 'ready':
     case 'calling':
     case 'backoff':
@@ -72,13 +97,13 @@ function isAsked(plan: Plan, asked: bigint, nodeId: string): boolean {
   return node !== undefined && (asked & (1n << BigInt(node.index))) !== 0n;
 }
 
-/** The outputs that the state refers to. */
-function referred({ tokens, result }: State): readonly OutputRef[] {
-  const refs = result === undefined ? [] : [result];
-  for (const { prev, stage } of tokens) {
-    if (prev !== undefined) refs.push(prev);
+/** The outputs that the state refers to, each with the scope of the reference. */
+function referred({ tokens, result }: State): readonly (readonly [OutputRef, string])[] {
+  const refs: [OutputRef, string][] = result === undefined ? [] : [[result, '']];
+  for (const { prev, stage, scope } of tokens) {
+    if (prev !== undefined) refs.push([prev, scope]);
     if (stage.kind !== 'forked') continue;
-    for (const end of Object.values(stage.branches)) if (end.result !== undefined) refs.push(end.result);
+    for (const end of Object.values(stage.branches)) if (end.result !== undefined) refs.push([end.result, scope]);
   }
   return refs;
 }
@@ -89,9 +114,14 @@ function referred({ tokens, result }: State): readonly OutputRef[] {
  */
 export function trimmedOutputs({ plan, state, outputs }: Run, maxBytes: number): Outputs {
   const asked = askedBy(plan, state);
-  const kept = new Set(referred(state).map(({ nodeId }) => nodeId));
+  const kept = new Set(referred(state).map(([{ nodeId }]) => nodeId));
   for (const { nodeId, stage } of state.tokens) if ('task' in stage) kept.add(nodeId);
-  return outputs.trimmed((nodeId) => kept.has(nodeId) || isAsked(plan, asked, nodeId), maxBytes);
+  const rows = new Set(loopRowsOf(state).map(({ ord }) => ord));
+  return outputs.trimmed(
+    (nodeId) => kept.has(nodeId) || isAsked(plan, asked, nodeId),
+    maxBytes,
+    (ord) => rows.has(ord),
+  );
 }
 
 /** The nodes a place reads whose outputs were left in the store; `prev` is the node completed before it. */
@@ -107,8 +137,13 @@ function lackOf(outputs: Outputs, ask: Ask | undefined, prev: OutputRef | undefi
  * its node, or by its join.
  */
 export function lackOfMove({ plan, outputs }: Run, token: Token): readonly string[] {
-  if (outputs.isWhole) return [];
   const { stage, nodeId, prev } = token;
+  if (stage.kind === 'looping') return lackOfLoop(outputs, nodeId, stage.loop);
+  if (outputs.isWhole) return [];
+  if (stage.kind === 'ready' && stage.isItemEnd === true) {
+    const loop = plan.nodes.get(nodeId)?.loops?.at(-1) ?? '';
+    return lackOf(outputs, plan.asks.collect.get(loop), prev);
+  }
   if (stage.kind === 'forked') {
     const results = Object.values(stage.branches).flatMap(({ result }) =>
       result === undefined ? [] : [result.nodeId],
@@ -116,6 +151,15 @@ export function lackOfMove({ plan, outputs }: Run, token: Token): readonly strin
     return [...new Set(results)].filter((id) => outputs.lacks(id));
   }
   return stage.kind === 'ready' ? lackOf(outputs, plan.asks.entry.get(nodeId), prev) : [];
+}
+
+/** The loop itself, if the row of its next item, or at its end a row of results, was left in the store. */
+function lackOfLoop(outputs: Outputs, nodeId: string, { ord, count, next, ended, endRows }: Loop): readonly string[] {
+  const isThere =
+    ended === count
+      ? endRows.every((row) => outputs.hasLoopRow(row))
+      : next === count || outputs.hasLoopRow(itemRow(ord, next));
+  return isThere ? [] : [nodeId];
 }
 
 /**
@@ -164,12 +208,14 @@ function queriesBefore(
   target: UndoTarget,
   before: number,
 ): readonly OutputQuery[] {
-  if (ask === undefined) return [];
+  if (ask === undefined) return itemRowsOf(target.scope).map(({ nodeId, ord }) => ({ nodeId, at: ord }));
   const wanted = [...(ask.nodes === 'all' ? plan.nodes.keys() : ask.nodes)];
   const { prev, round } = target;
   const queries: OutputQuery[] = wanted
     .filter((nodeId) => round !== state.round || Object.hasOwn(state.visits, nodeId))
-    .map((nodeId) => ({ nodeId, before }));
-  if (ask.prev && prev !== undefined && !wanted.includes(prev.nodeId)) queries.push(queryOf(plan, prev));
+    .flatMap((nodeId) => seenFrom(plan, target.scope, { nodeId, before }));
+  for (const { nodeId, ord } of itemRowsOf(target.scope)) queries.push({ nodeId, at: ord });
+  if (ask.prev && prev !== undefined && !wanted.includes(prev.nodeId))
+    queries.push(...queryOf(plan, prev, target.scope));
   return queries;
 }

@@ -3,7 +3,7 @@ import { isJsonObject, type Json, type JsonObject } from '../value/json.ts';
 import type { AuthPlan, CallPlan } from '../plan.ts';
 import { compileRequest, type RequestPlan } from '../request/request.ts';
 import { splitUrl } from '../request/url.ts';
-import { compileTemplate, computedPath, type Template } from '../template/template.ts';
+import { compileTemplate, computedPath, type Template, type TemplateOptions } from '../template/template.ts';
 import type { TemplatePath } from '../template/path.ts';
 import { templateText } from '../template/template-text.ts';
 import { mutatingVerbs } from './warnings/call-warnings.ts';
@@ -43,7 +43,7 @@ export function compileCall(
   // Authentication refers to secrets by name and contains no templates.
   const { auth, ...request } = call;
   const allow = { callback: action.mode === 'async', failure: moment.kind === 'onFailure' };
-  const compiled = compileRequest(request, { nodeIds: compiling.nodeIds, allow, limits: compiling.limits });
+  const compiled = compileRequest(request, optionsOf(compiling, allow));
   if ('errors' in compiled) {
     for (const problem of compiled.errors) problems.error(within(path, problem.path), problem.message);
     return undefined;
@@ -104,7 +104,7 @@ export function compileText(
   const source = place.json === undefined ? undefined : templateText(place.json);
   if (source === undefined) return undefined;
   const allow = { callback: false, failure: false };
-  const compiled = compileTemplate(source, { nodeIds: compiling.nodeIds, allow, limits: compiling.limits });
+  const compiled = compileTemplate(source, optionsOf(compiling, allow));
   if ('errors' in compiled) {
     for (const error of compiled.errors) compiling.problems.error(place.path, error);
     return undefined;
@@ -120,9 +120,9 @@ export function compileCondition(
   onCallback: boolean,
   compiling: Compiling,
 ): Expression | undefined {
-  const { nodeIds, limits } = compiling;
+  const { nodeIds, loops, limits } = compiling;
   const allow = { callback: onCallback };
-  const compiled = compileExpression(place.json, { nodeIds, allow, maxSteps: limits.maxSteps });
+  const compiled = compileExpression(place.json, { nodeIds, loops, allow, maxSteps: limits.maxSteps });
   if ('errors' in compiled) {
     for (const error of compiled.errors) compiling.problems.error(place.path, error);
     return undefined;
@@ -135,7 +135,13 @@ export function compileCondition(
   return compiled.expression;
 }
 
-function addReads(paths: readonly TemplatePath[], place: Path, moment: Moment, compiling: Compiling): void {
+/** What a template at the present place may contain. */
+export function optionsOf({ nodeIds, loops, limits }: Compiling, allow: TemplateOptions['allow']): TemplateOptions {
+  return { nodeIds, loops, limits, allow };
+}
+
+/** Records what a part of the definition reads. */
+export function addReads(paths: readonly TemplatePath[], place: Path, moment: Moment, compiling: Compiling): void {
   for (const path of paths) compiling.reads.push({ place, moment, path });
 }
 

@@ -9,6 +9,7 @@ import { readDraft } from './draft.ts';
 import { analyseFlow } from './flow.ts';
 import { checkGraph, type Layout } from './graph.ts';
 import { checkSize, defaultDefinitionLimits, type DefinitionLimits, labelLimits } from './limits.ts';
+import { checkLoopReads } from './loop-reads.ts';
 import { checkNodeFields, visitsReadOf } from './shape/node-fields.ts';
 import { warnOfNoEffect } from './warnings/no-effect.ts';
 import type { Draft } from './node-draft.ts';
@@ -92,6 +93,7 @@ function compileParts(
   const reads: Read[] = [];
   const compiling: Compiling = {
     nodeIds: new Set(draft.byId.keys()),
+    loops: 0,
     limits: { maxSteps: limits.maxEvaluationSteps, maxBytes: limits.maxRenderedBytes },
     maxTimeoutMillis: limits.maxTimeoutMillis,
     problems,
@@ -116,6 +118,7 @@ function compileParts(
   const onSuccess = hook('onSuccessCallback');
   const onFailure = hook('onFailureCallback');
   checkNodeFields(reads, draft, problems);
+  checkLoopReads(reads, draft, layout, problems);
   warnOfNoEffect(document, draft, problems);
   warnOfNodes(draft.nodes, problems);
   if (layout.sound) {

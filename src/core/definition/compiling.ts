@@ -6,6 +6,8 @@ import type { Path, Problems } from './problems.ts';
 /** What the compilation of any part needs, and the collections that it adds to. */
 export interface Compiling {
   readonly nodeIds: ReadonlySet<string>;
+  /** The number of loops around the place. */
+  readonly loops: number;
   readonly limits: RenderLimits;
   /** Maximum `timeoutMillis` of a call. */
   readonly maxTimeoutMillis: number;
@@ -29,6 +31,8 @@ export type Moment =
   | { readonly kind: 'during'; readonly nodeId: string }
   /** A condition. Reads of missing outputs cause no warning, since a condition may test which path the run took. */
   | { readonly kind: 'condition'; readonly nodeId: string }
+  /** At the end of an item of a loop: what its result is. */
+  | { readonly kind: 'collect'; readonly nodeId: string }
   /** After the visit: the node's compensation. */
   | { readonly kind: 'compensation'; readonly nodeId: string; readonly compensateWhen: CompensateWhen }
   | { readonly kind: 'onSuccess' }

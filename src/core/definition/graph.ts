@@ -1,16 +1,26 @@
 import { closest, quote, type Path, type Problems } from './problems.ts';
 import type { Draft, Edge, NodeDraft } from './node-draft.ts';
 
-/** A branch of a split. */
+/** A branch of a split, or the body of a loop. */
 export interface Branch {
+  /** The split or the loop. */
   readonly split: string;
   readonly entry: string;
-  /** `''` if the split names no join. */
+  /** Where it ends: the join of the split, `''` if the split names none; of a body, the loop itself. */
   readonly join: string;
-  /** The branch that contains the split. */
+  /** Whether it is the body of a loop. */
+  readonly isBody: boolean;
+  /** The branch that contains the split or the loop. */
   readonly outer: Branch | undefined;
   /** Nesting depth: 1 for a branch of an outermost split. */
   readonly depth: number;
+}
+
+/** The ids of the loops around a place, outermost first. */
+export function loopsAround(place: Branch | undefined): readonly string[] {
+  const loops: string[] = [];
+  for (let at = place; at !== undefined; at = at.outer) if (at.isBody) loops.unshift(at.split);
+  return loops;
 }
 
 /** The branch of every reachable node, and whether the graph is valid. */
@@ -133,10 +143,17 @@ function findPlaces(
     if (edge.via === 'join') {
       // A target that is not a join is entered too, so that only the wrong kind is reported for it.
       if ((owners.get(target) === node || !isJoin) && !places.has(target)) enter(target, place, path);
-    } else if (edge.via === 'branch') {
-      if (isJoin) return report(path, `${quote(target)} is a join; a branch begins at another node.`);
+    } else if (edge.via === 'branch' || edge.via === 'body') {
+      const isBody = edge.via === 'body';
+      if (isJoin) {
+        return report(path, `${quote(target)} is a join; a ${isBody ? 'body' : 'branch'} begins at another node.`);
+      }
+      if (target === node.id) {
+        return report(path, `${quote(target)} cannot be its own body; a body begins at another node.`);
+      }
       const depth = (place?.depth ?? 0) + 1;
-      const branch = { split: node.id ?? '', entry: target, join, outer: place, depth };
+      const id = node.id ?? '';
+      const branch = { split: id, entry: target, join: isBody ? id : join, isBody, outer: place, depth };
       (branches[depth] ??= []).push({ edge, branch });
     } else if (isJoin) {
       const owner = owners.get(target);
@@ -145,6 +162,8 @@ function findPlaces(
         path,
         `${quote(target)} is the join of the split ${quote(owner.id ?? '')}; only its own branches may end there.`,
       );
+    } else if (place?.isBody === true && target === place.split) {
+      // The item ends here, as a branch does at its own join.
     } else if (!places.has(target)) {
       enter(target, place, path);
     } else if (places.get(target) !== place) {
@@ -158,7 +177,8 @@ function findPlaces(
       if (!places.has(edge.target)) enter(edge.target, branch, edge.path);
       else {
         const first = reachedBy.get(edge.target) ?? '';
-        report(edge.path, `${quote(edge.target)} is also reached by ${first}; a branch begins at a node of its own.`);
+        const what = branch.isBody ? 'body' : 'branch';
+        report(edge.path, `${quote(edge.target)} is also reached by ${first}; a ${what} begins at a node of its own.`);
       }
     }
     // The list may grow during the iteration.
@@ -172,6 +192,9 @@ function findPlaces(
 
 function describeConflict(target: string, place: Branch | undefined, other: Branch | undefined): string {
   // An outer place is complete before an inner one begins, so an edge to an already assigned node starts in a branch.
+  if (place?.isBody === true) {
+    return `${quote(target)} lies outside of the body of the forEach ${quote(place.split)}, which ends at a node without next or at the forEach itself.`;
+  }
   const split = quote(place?.split ?? '');
   const branch = quote(place?.entry ?? '');
   const join = quote(place?.join ?? '');

@@ -12,12 +12,12 @@ export interface Place {
 /**
  * A reference from one node to another; `path` is where the document names the target. The analysis of the graph reads
  * from `via` when the reference is followed: `next`, `default` and `join` after success, `case` after some successes,
- * `onFailure` after a failure, `branch` in parallel with the node's other branches.
+ * `onFailure` after a failure, `branch` in parallel with the node's other branches, `body` for each item of a loop.
  */
 export interface Edge {
   readonly path: Path;
   readonly target: string;
-  readonly via: 'next' | 'onFailure' | 'case' | 'default' | 'branch' | 'join';
+  readonly via: 'next' | 'onFailure' | 'case' | 'default' | 'branch' | 'body' | 'join';
 }
 
 /** What a kind reads from the document of a node, as far as possible; the checks of the whole graph rely on it. */

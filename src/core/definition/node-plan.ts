@@ -1,7 +1,7 @@
 import { kindOf } from '../node/kinds.ts';
 import type { NodePlan, RetryPolicy } from '../plan.ts';
 import type { Compiling } from './compiling.ts';
-import type { Branch } from './graph.ts';
+import { type Branch, loopsAround } from './graph.ts';
 import type { NodeDraft } from './node-draft.ts';
 import { quote, type Problems } from './problems.ts';
 
@@ -16,8 +16,10 @@ export function compileNode(
   const { kind } = node;
   if (kind === undefined) return undefined;
   const place = branch === undefined ? {} : { branch: { split: branch.split, entry: branch.entry, join: branch.join } };
-  const base = { id: node.id ?? '', index: node.index, ...place };
-  return kindOf({ kind }).compile(node, base, compiling, failureHandling);
+  const loops = loopsAround(branch);
+  const within = loops.length === 0 ? {} : { loops };
+  const base = { id: node.id ?? '', index: node.index, ...place, ...within };
+  return kindOf({ kind }).compile(node, base, { ...compiling, loops: loops.length }, failureHandling);
 }
 
 /** Warns about parts of nodes that have no effect. */

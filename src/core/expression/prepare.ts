@@ -55,6 +55,8 @@ export interface ReadableScope {
     /** Whether `failure.*` is allowed: in values of failure hooks. */
     readonly failure?: boolean;
   };
+  /** The number of loops around the place; default 0. */
+  readonly loops?: number;
 }
 
 /** Replaces known paths by indices into a list of readers, and collects errors. */
@@ -75,7 +77,7 @@ export class ExpressionCompiler {
     const allowed = new Set(roots);
     if (options.allow.callback) allowed.add('callback');
     if (options.allow.failure === true) allowed.add('failure');
-    this.scope = { nodeIds: options.nodeIds, roots: allowed, wholeNodes: true };
+    this.scope = { nodeIds: options.nodeIds, roots: allowed, wholeNodes: true, loops: options.loops ?? 0 };
   }
 
   prepare(logic: Json, atRoot: boolean, depth: number): Json {

@@ -6,7 +6,7 @@ import type { FailPlan } from '../plan.ts';
 import type { Token } from '../state.ts';
 import { failToken } from '../transition/failure.ts';
 import { type NodeKind, placeOf } from './kind.ts';
-import { quietRow } from './visit.ts';
+import { quietRow } from '../transition/quiet-row.ts';
 
 /** A node that fails the execution, or its branch, with a rendered reason. */
 export const failKind: NodeKind<FailPlan> = {

@@ -14,7 +14,7 @@ import { goTo } from '../transition/route.ts';
 import type { Json, JsonObject } from '../value/json.ts';
 import { nextOf, placeOf, type NodeKind } from './kind.ts';
 import { nodeKinds } from './kinds.ts';
-import { quietRow } from './visit.ts';
+import { quietRow } from '../transition/quiet-row.ts';
 
 /**
  * A node kind that does not exist in the product: it adds a remark to the history, sleeps for a second and continues.
@@ -122,7 +122,9 @@ describe('a kind that only the registry knows', () => {
     [{ next: 'ned' }, ['nodes[0].next: There is no node "ned".']],
     [
       { kind: 'remarc' },
-      ['nodes[0].kind: "remarc" is not one of task, switch, sleep, split, join, fail, remark; did you mean "remark"?'],
+      [
+        'nodes[0].kind: "remarc" is not one of task, switch, sleep, split, join, fail, forEach, remark; did you mean "remark"?',
+      ],
     ],
     [
       { remark: '{{nodes.end.response.body}}' },

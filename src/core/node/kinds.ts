@@ -2,6 +2,7 @@ import type { Draft } from '../draft.ts';
 import type { NodeKindName, NodePlans } from '../plan.ts';
 import type { Token } from '../state.ts';
 import { failKind } from './fail.ts';
+import { forEachKind } from './for-each.ts';
 import { joinKind } from './join.ts';
 import type { NodeKind } from './kind.ts';
 import { sleepKind } from './sleep.ts';
@@ -21,6 +22,7 @@ export const nodeKinds: NodeKinds = {
   split: splitKind,
   join: joinKind,
   fail: failKind,
+  forEach: forEachKind,
 };
 
 /** The kind of a node of a plan or draft. */

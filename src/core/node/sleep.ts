@@ -13,7 +13,7 @@ import { failToken } from '../transition/failure.ts';
 import { goTo } from '../transition/route.ts';
 import { instantFault, parseInstant } from '../value/instant.ts';
 import { nextOf, type NodeKind, placeOf } from './kind.ts';
-import { quietRow } from './visit.ts';
+import { quietRow } from '../transition/quiet-row.ts';
 
 /** A durable wait, for a duration or until an instant. */
 export const sleepKind: NodeKind<SleepPlan> = {

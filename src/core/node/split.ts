@@ -8,7 +8,8 @@ import type { BranchEnd, Stage, Token } from '../state.ts';
 import { goTo, noteCompleted } from '../transition/route.ts';
 import { ownProperty, type Json, type JsonObject } from '../value/json.ts';
 import { type NodeKind, targetOf } from './kind.ts';
-import { countVisit, quietRow } from './visit.ts';
+import { quietRow } from '../transition/quiet-row.ts';
+import { countVisit } from './visit.ts';
 
 /** The start of parallel branches. Its token waits for them, completes their join and continues from there. */
 export const splitKind: NodeKind<SplitPlan> = {

@@ -12,7 +12,7 @@ import type { Choosing, Token } from '../state.ts';
 import { goTo } from '../transition/route.ts';
 import { isJsonObject, type Json, type JsonObject, ownProperty } from '../value/json.ts';
 import { type NodeKind, targetOf } from './kind.ts';
-import { quietRow } from './visit.ts';
+import { quietRow } from '../transition/quiet-row.ts';
 
 const shapes: ShapeBook = {
   Case: {

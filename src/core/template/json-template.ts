@@ -24,13 +24,16 @@ const maxDepth = 256;
  * Compiles a JSON value whose strings are templates. A string that consists of exactly one `{{path}}` becomes the value
  * with its own JSON type (null if missing); every other string becomes text. Keys are not templates.
  *
+ * With `isRequired`, rendering fails if the value is exactly one `{{path}}` and that path leads nowhere.
+ *
  * The result writes JSON text directly. No intermediate value is built, and the output limit applies during writing.
  */
 export function compileJsonTemplate(
   value: Json,
   options: TemplateOptions,
+  { isRequired = false }: { readonly isRequired?: boolean } = {},
 ): { readonly template: JsonTemplate; readonly constants: readonly string[] } | { readonly errors: Problem[] } {
-  const compiler = new JsonCompiler(options);
+  const compiler = new JsonCompiler(options, asItIs, isRequired);
   const template = compiler.compile(value);
   const { problems, constants } = compiler;
   return problems.length > 0 ? { errors: problems } : { template, constants };
@@ -83,15 +86,18 @@ class JsonCompiler {
   readonly constants: string[] = [];
   readonly #builder: TemplateBuilder;
   readonly #encode: Encode;
+  /** Whether a value that is one tag must lead somewhere. */
+  readonly #isRequired: boolean;
   /** The destination for text between the quotes of a string. */
   readonly #insideString: Destination;
   readonly #writers: Writer[] = [];
   /** Encoded literal text that is not yet part of a writer. */
   #pending = '';
 
-  constructor(options: TemplateOptions, encode: Encode = asItIs) {
+  constructor(options: TemplateOptions, encode: Encode = asItIs, isRequired = false) {
     this.#builder = new TemplateBuilder(options);
     this.#encode = encode;
+    this.#isRequired = isRequired;
     this.#insideString = escaped(encode === asItIs ? escapeJson : (text) => encode(escapeJson(text)));
   }
 
@@ -223,7 +229,7 @@ class JsonCompiler {
       return;
     }
     this.#flush();
-    this.#gather(path, () => this.#typed(name));
+    this.#gather(path, () => this.#typed(name, this.#isRequired && path === ''));
   }
 
   #addText(source: string, destination: Destination, path: string): void {
@@ -239,12 +245,13 @@ class JsonCompiler {
     for (const message of this.#builder.errors.slice(before)) this.problems.push({ path, message });
   }
 
-  #typed(name: string): Writer {
+  #typed(name: string, mustExist: boolean): Writer {
     const { read, path } = this.#builder.reader(name);
     const required = path.root === 'vars' || path.root === 'secrets';
     const encode = this.#encode;
     return (run: Run) => {
       const value = read(run);
+      if (mustExist && value === undefined) throw new RenderFault(`"${name}" is missing.`);
       run.write(encode(jsonOf(required ? configured(value, name) : value)));
     };
   }

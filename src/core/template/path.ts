@@ -21,7 +21,11 @@ export type PathRoot =
   | 'prev'
   | 'runtime'
   | 'failure'
-  | 'callback';
+  | 'callback'
+  /** The item of a loop, its index, or those of loops around it. */
+  | 'item'
+  | 'index'
+  | 'parent';
 
 /** The source of values for path readers. */
 export interface PathSource {
@@ -83,8 +87,8 @@ export interface Path {
 
 /** A path that a template or a condition reads. */
 export interface TemplatePath extends Omit<Path, 'read' | 'root'> {
-  /** `item` for a name within a section that can only refer to an item. */
-  readonly root: PathRoot | 'item';
+  /** `section` for a name within a section that can only refer to an item of it. */
+  readonly root: PathRoot | 'section';
 }
 
 /** The paths that are allowed at a place. */
@@ -95,6 +99,8 @@ export interface PathScope {
   readonly roots: ReadonlySet<PathRoot>;
   /** Whether `nodes.<id>` is allowed without a field, as in conditions. */
   readonly wholeNodes: boolean;
+  /** The number of loops around the place. */
+  readonly loops: number;
 }
 
 /** Returns the value at `keys[from…]` within a value, or undefined if it is missing. Reads own properties only. */
@@ -153,10 +159,12 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
   const { keys } = split;
   const first = keys[0] ?? '';
   const root = (first === 'input' ? 'payload' : first) as PathRoot;
+  if (root === 'item' || root === 'index' || root === 'parent') return resolveItem(text, keys, scope, refuse);
   if (!scope.roots.has(root)) {
     if (root === 'runtime') return refuse('can be read in requests of async nodes only');
     if (root === 'failure') return refuse('can be read in failure hooks only');
     if (root === 'callback') return refuse('can be read in conditions on callbacks only');
+    if (root === 'secrets') return refuse('can be read in calls only');
     return refuse(`begins with an unknown name; known are ${[...scope.roots].join(', ')}`);
   }
   const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: false };
@@ -241,6 +249,31 @@ function pathOfName(text: string, root: 'labels' | 'vars' | 'secrets', name: str
     case 'secrets':
       return { ...facts, read: (source) => source.secret(name) };
   }
+}
+
+/** Resolves `item`, `index` and, for loops around the innermost one, `parent.item` and so on. */
+function resolveItem(
+  text: string,
+  keys: readonly string[],
+  { loops }: PathScope,
+  refuse: Refuse,
+): { readonly path: Path } | { readonly error: string } {
+  const level = keys.findIndex((key) => key !== 'parent');
+  const root = keys[level];
+  if (root !== 'item' && root !== 'index') return refuse('names neither item nor index after parent');
+  if (loops === 0) return refuse('can be read within a forEach only');
+  if (level >= loops) {
+    return refuse(`leaves ${loops === 1 ? 'the one forEach' : `all ${String(loops)} forEach`} around it`);
+  }
+  const facts = { text, root, anyNode: false, usesOrder: false, volatile: false } as const;
+  if (root === 'index') {
+    if (keys.length > level + 1) return refuse('goes on after index, which is a number');
+    return { path: { ...facts, fromData: false, read: (source) => source.context.item?.(level)?.index } };
+  }
+  const from = level + 1;
+  return {
+    path: { ...facts, fromData: true, read: (source) => walk(source.context.item?.(level)?.value, keys, from) },
+  };
 }
 
 type Refuse = (why: string) => { error: string };

@@ -355,7 +355,7 @@ describe('what is known of a template', () => {
     expect(paths).toMatchObject([
       { text: 'nodes.pay.response.body', root: 'nodes', nodeId: 'pay', field: 'response', fromData: true },
       { text: 'payload.x', root: 'payload', fromData: true },
-      { text: 'y', root: 'item', fromData: true },
+      { text: 'y', root: 'section', fromData: true },
       { text: 'vars.A', root: 'vars', fromData: false },
     ]);
   });

@@ -18,7 +18,11 @@ export interface TemplateOptions {
     readonly callback: boolean;
     /** Whether `failure.*` is allowed: in failure hooks. */
     readonly failure: boolean;
+    /** Whether `secrets.*` is allowed; default true. Not where the result is stored. */
+    readonly secrets?: boolean;
   };
+  /** The number of loops around the place; default 0. */
+  readonly loops?: number;
   /** Default limits of its renderings. */
   readonly limits?: RenderLimits;
 }
@@ -125,7 +129,8 @@ export class TemplateBuilder {
     const roots = new Set(commonRoots);
     if (options.allow.callback) roots.add('runtime');
     if (options.allow.failure) roots.add('failure');
-    this.#scope = { nodeIds: options.nodeIds, roots, wholeNodes: false };
+    if (options.allow.secrets === false) roots.delete('secrets');
+    this.#scope = { nodeIds: options.nodeIds, roots, wholeNodes: false, loops: options.loops ?? 0 };
     this.#limits = options.limits ?? defaultRenderLimits;
   }
 
@@ -145,9 +150,9 @@ export class TemplateBuilder {
 
   /** Compiles a JSON Logic expression, whose value is inserted. Adds its errors to {@link errors}. */
   logic(logic: Json): Expression | undefined {
-    const { nodeIds, allow } = this.#options;
+    const { nodeIds, allow, loops = 0 } = this.#options;
     const within = { callback: false, failure: allow.failure };
-    const compiled = compileExpression(logic, { nodeIds, allow: within, maxSteps: this.#limits.maxSteps });
+    const compiled = compileExpression(logic, { nodeIds, loops, allow: within, maxSteps: this.#limits.maxSteps });
     if ('errors' in compiled) {
       this.errors.push(...compiled.errors);
       return undefined;
@@ -238,7 +243,7 @@ export class TemplateBuilder {
   #resolve(name: string, depth: number): { read: PathReader; path: TemplatePath } {
     const item: TemplatePath = {
       text: name,
-      root: 'item',
+      root: 'section',
       anyNode: false,
       usesOrder: false,
       volatile: false,

@@ -1,9 +1,12 @@
-import { isWithin } from '../context/scope.ts';
+import { isWithin, itemsOf } from '../context/scope.ts';
 import { lackOfMove } from '../context/wanted.ts';
 import type { Draft } from '../draft.ts';
 import { valuesPerStep } from '../meter.ts';
+import { canBegin } from '../due.ts';
 import { enterNode, settleNode } from '../node/kinds.ts';
-import type { Token } from '../state.ts';
+import type { AttemptFailure, Token } from '../state.ts';
+import { failLoop, failScope } from './failure.ts';
+import { beginItem, endItem, loopNode, loopOf, type Looping, resultOf } from './loop.ts';
 import { finish } from './finish.ts';
 
 /**
@@ -47,6 +50,8 @@ function canMove(d: Draft, token: Token): boolean {
       return d.env.advance && d.state.startAt === undefined && isAtHand(d, token);
     case 'forked':
       return Object.values(stage.branches).every((branch) => branch.status !== 'RUNNING') && isAtHand(d, token);
+    case 'looping':
+      return (stage.loop.ended === stage.loop.count || (d.env.advance && canBegin(stage.loop))) && isAtHand(d, token);
     case 'draining':
       return !d.tokens.some((other) => other.id !== token.id && isWithin(other.scope, token.scope));
     case 'calling':
@@ -64,7 +69,7 @@ function canMove(d: Draft, token: Token): boolean {
  * continue.
  */
 function isAtHand(d: Draft, token: Token): boolean {
-  return d.outputs.isWhole || lackOfMove(d.run, token).length === 0;
+  return lackOfMove(d.run, token).length === 0;
 }
 
 function moveOn(d: Draft, token: Token): void {
@@ -72,7 +77,40 @@ function moveOn(d: Draft, token: Token): void {
   if (stage.kind === 'draining') {
     d.move(token, { kind: 'unwinding', since: d.now, goal: stage.goal, troubles: 0 });
   } else if (stage.kind === 'forked') settleNode(d, token);
+  else if (stage.kind === 'looping') {
+    if (stage.loop.ended === stage.loop.count) settleNode(d, token);
+    else beginItem(d, token as Looping);
+  } else if (stage.kind === 'ready' && stage.isItemEnd === true) completeItem(d, token);
   else enterNode(d, token);
+}
+
+/** Ends an item whose last node is done; fails it if its result cannot be made or kept. */
+function completeItem(d: Draft, token: Token): void {
+  const parent = loopOf(d, token.scope);
+  const node = parent && loopNode(d, parent.nodeId);
+  const result = node && resultOf(d, token, node);
+  if (parent === undefined || node === undefined || result === undefined) {
+    d.remove(token);
+    return;
+  }
+  if (!result.ok) {
+    failScope(d, token, collectFailure(node.id, `could not be evaluated: ${result.error}`));
+    return;
+  }
+  const { value } = result;
+  const after = endItem(d, token, { status: 'SUCCEEDED', ...(value === undefined ? undefined : { result: value }) });
+  if (after === undefined || after.stage.loop.isCut !== true || node.collect === undefined || node.collect === false)
+    return;
+  failLoop(d, after, collectFailure(node.id, 'passes 1 MiB with the results of the items before it.'));
+}
+
+function collectFailure(nodeId: string, why: string): AttemptFailure {
+  return {
+    outcome: 'unsent',
+    reason: 'unsent',
+    description: `The result of an item of ${nodeId} (collect) ${why}`,
+    logged: `The result of an item of ${nodeId} (collect) could not be used.`,
+  };
 }
 
 /** Requests the next compensation for unwinding tokens that have none; only the step rows know it. */
@@ -87,6 +125,7 @@ function askForUndo(d: Draft): void {
       scope: token.scope,
       undo: stage.goal.kind === 'end' && stage.goal.reopened === true ? 'reopened' : 'pending',
       ...(stage.goal.kind === 'route' ? { only: { nodeId: token.nodeId, visit: stage.goal.visit } } : undefined),
+      ...(stage.goal.kind === 'item' ? { after: itemsOf(token.scope).at(-1)?.start ?? 0 } : undefined),
     });
   }
 }

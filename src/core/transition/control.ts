@@ -96,6 +96,7 @@ function newRound(d: Draft): void {
   state.round++;
   state.visits = {};
   state.totalVisits = 0;
+  delete state.itemVisits;
   state.troubles = 0;
   delete state.failedCompensations;
   state.hookVisits = {};

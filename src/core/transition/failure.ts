@@ -1,12 +1,21 @@
 import { isCalling } from '../call/attempting.ts';
 import type { Draft } from '../draft.ts';
-import { isWithin, parentScope } from '../context/scope.ts';
+import { isItemScope, isWithin, parentScope, placesOf } from '../context/scope.ts';
+import { quietRow } from './quiet-row.ts';
 import type { AttemptFailure, Token, UnwindGoal, Verdict } from '../state.ts';
+import { itemFailure, loopNode, loopOf, type Looping, scopeOfLoop } from './loop.ts';
 import { goTo } from './route.ts';
 import { settleDropped } from './settle.ts';
 
+/** The items that a token belongs to, as a verdict names them. */
+export function placesIn({ scope }: Token): Pick<Verdict, 'item'> {
+  const item = placesOf(scope);
+  return item === undefined ? {} : { item };
+}
+
 /** The verdict of an execution that fails with this failure. */
-function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
+function verdictOf(failure: AttemptFailure, token: Token): Verdict {
+  const { nodeId } = token;
   return {
     status: 'FAILED',
     reason: failure.reason,
@@ -14,6 +23,7 @@ function verdictOf(failure: AttemptFailure, nodeId: string): Verdict {
     nodeId,
     ...(failure.statusCode === undefined ? undefined : { statusCode: failure.statusCode }),
     ...(failure.host === undefined ? undefined : { host: failure.host }),
+    ...placesIn(token),
   };
 }
 
@@ -42,13 +52,17 @@ export function failToken(
 }
 
 /** Fails the innermost branch whose join continues after failures, otherwise the execution. */
-function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
+export function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
   const drain = drainOf(d, token);
   if (drain !== undefined) {
     d.remove(token);
     return;
   }
   for (let scope = token.scope; scope !== ''; scope = parentScope(scope)) {
+    if (isItemScope(scope)) {
+      if (failItem(d, scope, token, failure)) return;
+      continue;
+    }
     const fork = d.tokens.find((other) => other.scope === parentScope(scope) && other.stage.kind === 'forked');
     const joinId = fork === undefined ? undefined : d.node(fork.nodeId).join;
     const join = joinId === undefined ? undefined : d.node(joinId);
@@ -56,7 +70,55 @@ function failScope(d: Draft, token: Token, failure: AttemptFailure): void {
     drainScope(d, scope, { kind: 'branch' }, token);
     return;
   }
-  failExecution(d, verdictOf(failure, token.nodeId), token, failure.logged);
+  failExecution(d, verdictOf(failure, token), token, failure.logged);
+}
+
+/**
+ * Fails an item of a loop: alone if its loop continues, together with the loop if that has a route. Returns false if the
+ * failure goes further up.
+ */
+function failItem(d: Draft, scope: string, token: Token, failure: AttemptFailure): boolean {
+  const parent = loopOf(d, scope);
+  if (parent === undefined) return false;
+  const node = loopNode(d, parent.nodeId);
+  if (node.onItemFailure === 'continue') {
+    drainScope(d, scope, { kind: 'item', failure: itemFailure(token.nodeId, failure) }, token);
+    return true;
+  }
+  return routeLoop(d, parent, failure, token);
+}
+
+/** Fails a loop as a whole, for a reason of its own. */
+export function failLoop(d: Draft, parent: Looping, failure: AttemptFailure): void {
+  if (!routeLoop(d, parent, failure, undefined)) failScope(d, parent, failure);
+}
+
+/**
+ * Records that a loop failed, and follows its `onFailure` route once its items are undone. Returns false if it has
+ * none. `at` is the failed token within it.
+ */
+function routeLoop(d: Draft, parent: Looping, failure: AttemptFailure, at: Token | undefined): boolean {
+  const node = loopNode(d, parent.nodeId);
+  const { loop, since } = parent.stage;
+  const { outcome, reason, statusCode } = failure;
+  d.step({
+    ...quietRow(d, parent, node, loop.visit, since),
+    phase: 'FOREACH',
+    outcome,
+    final: true,
+    output: { failure: { outcome, reason, ...(statusCode === undefined ? undefined : { statusCode }) } },
+    note: failure.description,
+  });
+  if (node.onFailure === undefined || drainOf(d, parent) !== undefined) return false;
+  d.remove(parent);
+  drainScope(d, scopeOfLoop(parent), { kind: 'loop', target: node.onFailure }, at);
+  // What is read as the node before is that before the loop.
+  const drain = d.tokens.find(({ stage, scope }) => stage.kind === 'draining' && scope === scopeOfLoop(parent));
+  if (drain !== undefined) {
+    const { prev: _prev, ...rest } = drain;
+    d.put({ ...rest, ...(parent.prev === undefined ? undefined : { prev: parent.prev }) });
+  }
+  return true;
 }
 
 /**

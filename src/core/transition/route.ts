@@ -1,5 +1,5 @@
 import type { Draft } from '../draft.ts';
-import { branchScope, parentScope } from '../context/scope.ts';
+import { branchScope, isItemScope, parentScope } from '../context/scope.ts';
 import type { BranchEnd, OutputRef, Stage, Token } from '../state.ts';
 
 type Forked = Extract<Stage, { kind: 'forked' }>;
@@ -12,6 +12,10 @@ export function goTo(d: Draft, token: Token, target: string | undefined): void {
 
 /** Ends a path successfully: the branch of the token, or the run. */
 function endPath(d: Draft, token: Token): void {
+  if (isItemScope(token.scope)) {
+    d.move(token, { kind: 'ready', isItemEnd: true });
+    return;
+  }
   if (token.scope !== '') {
     endBranch(d, token, 'SUCCEEDED');
     return;

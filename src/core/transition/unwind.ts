@@ -4,7 +4,9 @@ import type { CallPlan } from '../plan.ts';
 import { maxNamedTroubles, type Stage, type Token, type UndoRun, type UndoTarget } from '../state.ts';
 import { idempotencyKey } from '../call/keys.ts';
 import { type CallOwner, retryBy, send } from './attempt.ts';
+import { parentScope } from '../context/scope.ts';
 import { drainOf } from './failure.ts';
+import { endItem } from './loop.ts';
 import { endBranch, goTo } from './route.ts';
 
 /** A token that compensates. */
@@ -155,6 +157,14 @@ function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
     case 'branch':
       endBranch(d, token, stage.troubles > 0 ? 'CORRUPTED' : 'FAILED');
       return;
+    case 'item':
+      endItem(d, token, { status: stage.troubles > 0 ? 'CORRUPTED' : 'FAILED', failure: stage.goal.failure });
+      return;
+    case 'loop': {
+      const scope = parentScope(token.scope);
+      d.put({ ...token, scope, nodeId: stage.goal.target, stage: { kind: 'ready' } });
+      return;
+    }
     case 'route':
       goTo(d, token, stage.goal.target);
   }

@@ -69,8 +69,11 @@ export class HeldOutputs {
   /** Reads back the outputs that a token needs to advance. */
   seek(): void {
     const { run } = this.#host;
-    if (run.outputs.isWhole || this.#isReading || run.state.end !== undefined) return;
-    this.#read(run.state.tokens.flatMap((token) => [...lackOfMove(run, token)]));
+    if (this.#isReading || run.state.end !== undefined) return;
+    const { tokens } = run.state;
+    // The rows of loops are read one by one as their items begin.
+    if (run.outputs.isWhole && !tokens.some(({ stage }) => stage.kind === 'looping')) return;
+    this.#read(tokens.flatMap((token) => [...lackOfMove(run, token)]));
   }
 
   /** Whether the outputs needed to judge a callback are in memory. If not, it reads them back. */

@@ -41,6 +41,9 @@ export function reportSignals(
       case 'switched':
         definition.switched(signal.result);
         break;
+      case 'item':
+        definition.itemEnded(signal.status);
+        break;
       case 'callbackTimeout':
         definition.callbackTimedOut();
         telemetry.log('info', 'callback did not come in time', { sagaId, nodeId: signal.nodeId, traceId });

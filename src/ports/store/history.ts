@@ -60,6 +60,8 @@ export interface UndoFilter {
   readonly undo?: 'pending' | 'reopened';
   /** Only this visit. */
   readonly only?: { readonly nodeId: string; readonly visit: number };
+  /** Only rows after this ord: bounds the search where all rows of the scope are after it. */
+  readonly after?: number;
 }
 
 /** Filter of {@link HistoryStore.listEffects}, for executions with too many effects to read all. */

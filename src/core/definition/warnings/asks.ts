@@ -18,8 +18,9 @@ function bitsOf(ask: Ask | undefined, nodes: ReadonlyMap<string, NodePlan>): big
  */
 function soughtOf(nodes: ReadonlyMap<string, NodePlan>, asks: Asks): ReadonlySet<string> {
   const sought = new Set<string>();
-  const { during, condition, compensation, onSuccess, onFailure } = asks;
-  for (const ask of [...during.values(), ...condition.values(), ...compensation.values(), onSuccess, onFailure]) {
+  const { during, condition, compensation, collect, onSuccess, onFailure } = asks;
+  const ofNodes = [during, condition, compensation, collect].flatMap((each) => [...each.values()]);
+  for (const ask of [...ofNodes, onSuccess, onFailure]) {
     if (ask?.nodes === 'all') return new Set(nodes.keys());
     for (const id of ask?.nodes ?? []) sought.add(id);
   }
@@ -39,7 +40,10 @@ export function analyseAsks(
   const askedFrom = new Map<string, bigint>();
   const before = new Map<string, string[]>();
   for (const { id = '', edges } of draft.nodes) {
-    askedFrom.set(id, bitsOf(asks.during.get(id), nodes) | bitsOf(asks.condition.get(id), nodes));
+    askedFrom.set(
+      id,
+      bitsOf(asks.during.get(id), nodes) | bitsOf(asks.condition.get(id), nodes) | bitsOf(asks.collect.get(id), nodes),
+    );
     for (const { target } of edges) if (before.get(target)?.push(id) === undefined) before.set(target, [id]);
   }
   // Later nodes usually come later in the document; processing them first means most nodes change only once.

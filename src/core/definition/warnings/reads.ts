@@ -11,7 +11,7 @@ import { quote, type Problems } from '../problems.ts';
  */
 export function summarizeReads(reads: readonly Read[], draft: Draft): { asks: Asks; usesOrder: boolean } {
   const byPlace = Map.groupBy(reads, ({ moment }) => moment.kind);
-  const byNode = (kind: 'during' | 'condition' | 'compensation'): ReadonlyMap<string, Ask> => {
+  const byNode = (kind: 'during' | 'condition' | 'compensation' | 'collect'): ReadonlyMap<string, Ask> => {
     const asks = new Map<string, Ask>();
     const ofKind = byPlace.get(kind) ?? [];
     for (const [nodeId, of] of Map.groupBy(ofKind, ({ moment }) => ('nodeId' in moment ? moment.nodeId : ''))) {
@@ -34,10 +34,20 @@ export function summarizeReads(reads: readonly Read[], draft: Draft): { asks: As
     condition,
     entry,
     compensation: byNode('compensation'),
+    collect: collected(byNode('collect'), draft),
     ...(onSuccess === undefined ? undefined : { onSuccess }),
     ...(onFailure === undefined ? undefined : { onFailure }),
   };
   return { asks, usesOrder: reads.some(({ path }) => path.usesOrder) };
+}
+
+/** What the end of an item reads: its `collect`, by default the last response. */
+function collected(asks: ReadonlyMap<string, Ask>, draft: Draft): ReadonlyMap<string, Ask> {
+  const all = new Map(asks);
+  for (const { id = '', kind, json } of draft.nodes) {
+    if (kind === 'forEach' && (json['collect'] ?? null) === null) all.set(id, { nodes: [], prev: true });
+  }
+  return all;
 }
 
 function joined(a: Ask | undefined, b: Ask | undefined): Ask | undefined {
@@ -68,6 +78,7 @@ export function warnOfReads(reads: readonly Read[], draft: Draft, flow: Flow, pr
     const node = quote(nodeId);
     switch (moment.kind) {
       case 'condition':
+      case 'collect':
       case 'onFailure':
         break;
       case 'onSuccess':

@@ -13,16 +13,18 @@ const ranks = { first: 1, last: 3 };
 /** Exceeds the sort of any row. */
 const maxSort = 2_147_483_647;
 
-// The name of an inner scope begins with its outer scope and a slash. One ordered scan per rank, from the given position on.
+// The name of an inner scope begins with its outer scope and a slash. One ordered scan per rank, from the given position on. Ranks
+// but the first sort by ord, so that the scan ends at the ord after which all rows of the scope are.
 const undoSql = `
 SELECT q.nr::int AS nr, ${stepTextColumns('s')}
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[]) WITH ORDINALITY
-  AS q (execution, round, undo, scope, node_id, visit, rank, sort, nr)
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[], $9::int[]) WITH ORDINALITY
+  AS q (execution, round, undo, scope, node_id, visit, rank, sort, after, nr)
 CROSS JOIN LATERAL (
   SELECT of_rank.* FROM generate_series(q.rank, ${ranks.last}) AS k (rank) CROSS JOIN LATERAL (
     SELECT ${stepTextNames} FROM step
     WHERE execution = q.execution AND round = q.round AND undo = q.undo AND undo_rank = k.rank
       AND undo_sort <= CASE WHEN k.rank = q.rank THEN q.sort ELSE ${maxSort} END
+      AND undo_sort > CASE WHEN k.rank = ${ranks.first} THEN -1 ELSE q.after END AND ord > q.after
       AND (q.scope = '' OR scope = q.scope OR starts_with(scope, q.scope || '/'))
       AND (q.node_id IS NULL OR (node_id = q.node_id AND visit = q.visit))
     ORDER BY undo_sort DESC LIMIT 1
@@ -116,6 +118,7 @@ export function findUndo(
     int4Array(filters.map(({ only }) => only?.visit ?? null)),
     int4Array(wanted.map(({ from }) => from?.rank ?? ranks.first)),
     int4Array(wanted.map(({ from }) => from?.sort ?? maxSort)),
+    int4Array(filters.map(({ after = -1 }) => after)),
   ];
   return ask(connections, 'find-undo', undoSql, values, wanted.length);
 }

@@ -27,20 +27,25 @@ const end = 2_147_483_647;
 
 const names = `${stepTextNames}, output`;
 
+/** Of a node within a loop, only rows of the same item count. */
+const ofItem = `AND ord > a.after AND (a.item IS NULL OR scope = a.item OR starts_with(scope, a.item || '/'))`;
+
 const sql = `
 WITH RECURSIVE asked AS (
-  SELECT q.* FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::int[], $7::int[])
-    AS q (who, execution, round, node_id, before, at)
+  SELECT q.* FROM unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::int[], $7::int[], $8::text[], $9::int[])
+    AS q (who, execution, round, node_id, before, at, item, after)
 ), answers AS (
-  SELECT a.who, a.execution, a.round AS asked_round, a.node_id AS asked_node, a.before, s.* FROM asked a CROSS JOIN LATERAL (
+  SELECT a.who, a.execution, a.round AS asked_round, a.node_id AS asked_node, a.before, a.item, a.after, s.*
+  FROM asked a CROSS JOIN LATERAL (
     SELECT ${names} FROM step
-    WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.before
+    WHERE execution = a.execution AND round = a.round AND node_id = a.node_id AND readable = 1 AND ord < a.before ${ofItem}
     ORDER BY ord DESC LIMIT 1
   ) s WHERE a.at IS NULL
   UNION ALL
-  SELECT a.who, a.execution, a.asked_round, a.asked_node, a.before, s.* FROM answers a CROSS JOIN LATERAL (
+  SELECT a.who, a.execution, a.asked_round, a.asked_node, a.before, a.item, a.after, s.*
+  FROM answers a CROSS JOIN LATERAL (
     SELECT ${names} FROM step
-    WHERE execution = a.execution AND round = a.asked_round AND node_id = a.asked_node AND readable = 1 AND ord < a.ord
+    WHERE execution = a.execution AND round = a.asked_round AND node_id = a.asked_node AND readable = 1 AND ord < a.ord ${ofItem}
     ORDER BY ord DESC LIMIT 1
   ) s WHERE s.visit = a.visit
 ), found AS (
@@ -73,6 +78,8 @@ export function outputsStatement(wanted: readonly OutputsWanted[]): Statement {
     int4Array(asked.map(({ before }) => Math.min(before ?? end, end))),
     int8Array(wanted.map(({ maxBytes = Infinity }) => Math.min(maxBytes, Number.MAX_SAFE_INTEGER))),
     int4Array(asked.map(({ at }) => at ?? null)),
+    textArray(asked.map(({ within }) => (within === undefined ? null : encodeText(within.scope)))),
+    int4Array(asked.map(({ within }) => within?.after ?? -1)),
   ];
   return { name: 'read-outputs', text: sql, values };
 }

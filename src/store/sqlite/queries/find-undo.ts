@@ -2,7 +2,8 @@
  * The next row to compensate: of the pending (or reopened) ones of a round the lowest rank, within it the highest sort
  * key; only of a scope or below, and only of one visit where asked.
  *
- * Such rows lie in this order in an index of each kind; outside of a scope the first one is the answer.
+ * Such rows lie in this order in an index of each kind; outside of a scope the first one is the answer. Ranks but the first sort
+ * by ord: where all rows of the scope are after an ord, the search of a rank ends there.
  */
 import type { StepText } from '../../step-text.ts';
 import type { Operations } from '../protocol.ts';
@@ -23,15 +24,23 @@ export function findUndo(session: Session): Operations['findUndo'] {
   const prepare = (undo: 'pending' | 'reopened') => ({
     first: session.one<StepText>(`${from(undo)} ${order}`),
     firstWithin: session.one<StepText>(`${from(undo)} ${within} ${order}`),
+    unknownWithin: session.one<StepText>(`${from(undo)} ${within} AND s.undo_rank = 1 AND s.ord > ? ${order}`),
+    recentWithin: session.one<StepText>(
+      `${from(undo)} ${within} AND s.undo_rank = ? AND s.undo_sort > ? ORDER BY s.undo_sort DESC LIMIT 1`,
+    ),
     visitWithin: session.one<StepText>(`${from(undo)} ${within} AND s.node_id = ? AND s.visit = ? ${order}`),
   });
   const prepared = { pending: prepare('pending'), reopened: prepare('reopened') };
-  return (id, round, { scope, only, undo = 'pending' }) => {
-    const { first, firstWithin, visitWithin } = prepared[undo];
+  return (id, round, { scope, only, undo = 'pending', after }) => {
+    const { first, firstWithin, unknownWithin, recentWithin, visitWithin } = prepared[undo];
     let row: StepText | undefined;
     if (only !== undefined) row = visitWithin(id, round, scope, scope, scope, only.nodeId, only.visit);
     else if (scope === '') row = first(id, round);
-    else row = firstWithin(id, round, scope, scope, scope);
+    else if (after === undefined) row = firstWithin(id, round, scope, scope, scope);
+    else {
+      row = unknownWithin(id, round, scope, scope, scope, after);
+      for (const rank of [2, 3]) row ??= recentWithin(id, round, scope, scope, scope, rank, after);
+    }
     return row && { ...row };
   };
 }

@@ -2,6 +2,8 @@
  * Reads the outputs of the latest visit of each queried node, as of an ord: the rows with an answer or key, and those of the
  * visit's compensation.
  *
+ * Of a node within a loop, only rows of the same item count; the search ends at the ord after which they are.
+ *
  * A row that a reference names is found by its ord. Reads the rows of that visit alone (backwards by index until another visit appears), however often a loop has passed; and
  * their lengths before their texts, so that what is too large is not read.
  */
@@ -14,7 +16,8 @@ const noSql = 'SELECT no FROM execution WHERE id = ?';
 
 const answersSql = `
 SELECT no, ord, visit, octet_length(row) + coalesce(octet_length(output), 0) AS bytes FROM step
-WHERE execution = ? AND round = ? AND node_id = ? AND readable = 1 AND ord < ?
+WHERE execution = ? AND round = ? AND node_id = ? AND readable = 1 AND ord < ? AND ord > ?
+  AND (? = '' OR scope = ? OR (scope >= ? || '/' AND scope < ? || '0'))
 ORDER BY ord DESC`;
 
 const namedSql = `
@@ -46,14 +49,16 @@ export function readOutputs(session: Session): Operations['readOutputs'] {
     const no = findNo(id)?.no;
     if (no === undefined) return [];
     const found = new Map<number, Row>();
-    for (const { nodeId, before = Number.MAX_SAFE_INTEGER, at } of queries) {
+    for (const { nodeId, before = Number.MAX_SAFE_INTEGER, at, within } of queries) {
       if (at !== undefined) {
         const row = named(no, at);
         if (row !== undefined) found.set(row.ord, row);
         continue;
       }
       let visit: number | undefined;
-      for (const row of answers.iterate(no, round, nodeId, before) as Iterable<unknown> as Iterable<Row>) {
+      const { scope = '', after = -1 } = within ?? {};
+      const bounds = [before, after, scope, scope, scope, scope] as const;
+      for (const row of answers.iterate(no, round, nodeId, ...bounds) as Iterable<unknown> as Iterable<Row>) {
         if (visit !== undefined && row.visit !== visit) break;
         ({ visit } = row);
         found.set(row.ord, row);
