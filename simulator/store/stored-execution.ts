@@ -252,7 +252,7 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
     (filter.completedAfter === undefined || (completedAt !== undefined && completedAt >= filter.completedAfter)) &&
     (filter.completedBefore === undefined || (completedAt !== undefined && completedAt < filter.completedBefore)) &&
     (filter.parent === undefined || x.family.parent?.id === filter.parent) &&
-    (filter.root === undefined || x.family.parent === undefined) &&
+    (filter.root === undefined || (x.family.parent === undefined) === filter.root) &&
     (filter.standing === undefined || stands(x) === filter.standing) &&
     (filter.hook === undefined || hookOf(x) === filter.hook)
   );

@@ -98,9 +98,15 @@ class RequestStore implements AppStore {
     return this.#globs === undefined || this.#seen === id || (await this.getProgress(id)) !== undefined;
   }
 
-  listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
+  async listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
     const globs = this.#globs;
+    if (filter.parent !== undefined && !(await this.#hasExecution(filter.parent))) return { items: [] };
     return this.#store.listExecutions(globs === undefined ? filter : { ...filter, nameGlobs: globs }, page);
+  }
+
+  async countChildren(id: string): ReturnType<AppStore['countChildren']> {
+    const isSeen = await this.#hasExecution(id);
+    return isSeen ? this.#store.countChildren(id, this.#globs) : { count: 0, running: 0, corrupted: 0 };
   }
 
   async listSteps(...args: Parameters<AppStore['listSteps']>): ReturnType<AppStore['listSteps']> {

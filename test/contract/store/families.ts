@@ -142,6 +142,7 @@ export function families(test: StoreUnderTest): void {
     expect(await list({ parent: idOf(9) })).toEqual([]);
     expect(await list({ root: true })).toEqual([1, 6]);
     expect(await list({ root: true, labels: { k: 'v' } })).toEqual([6]);
+    expect(await list({ root: false })).toEqual([2, 3, 4, 5, 7]);
     expect(await list({ root: true, statuses: ['IN_PROGRESS'] })).toEqual([1, 6]);
     expect(await store.countChildren(idOf(1))).toEqual({ count: 3, running: 1, corrupted: 1 });
     expect(await store.countChildren(idOf(1), ['or*'])).toEqual({ count: 2, running: 1, corrupted: 0 });
