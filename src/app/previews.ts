@@ -13,7 +13,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { turns } from '../engine/turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './queries/effects.ts';
-import { refuseChild } from './queries/family.ts';
+import { refuseChild } from './family/refuse-child.ts';
 import type { AppContext } from './context.ts';
 import { readAsked } from '../engine/execution/restored-outputs.ts';
 import { turnFields } from '../engine/watchdog.ts';

@@ -9,7 +9,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './queries/effects.ts';
-import { refuseChild } from './queries/family.ts';
+import { refuseChild } from './family/refuse-child.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 import { decidingEnv, isOver, runOf } from './queries/run-view.ts';
 

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../core/value/json.ts';
 import { BadCursor } from '../../ports/store.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import type { Answer } from '../../app/answer.ts';
-import { listChildren } from '../../app/queries/family.ts';
+import { listChildren } from '../../app/family/family-fields.ts';
 import { listCalls, listSteps } from '../../app/queries/history.ts';
 import { cancelPreview, maxPreviews, retryPreview } from '../../app/previews.ts';
 import { listExecutions, pinnedDefinition, statusDocument } from '../../app/queries/status.ts';

@@ -12,7 +12,7 @@ import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts'
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
 import { changesOf } from './changes.ts';
-import { familyFields } from './family.ts';
+import { familyFields } from '../family/family-fields.ts';
 import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from '../instants.ts';
 import { turns } from '../../engine/turns.ts';

@@ -1,8 +1,9 @@
 import type { CallbackEvent, ChildEndedEvent, Event, ResolvedEvent } from '../../core/event.ts';
+import type { FamilyPlace } from '../../core/context/family.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
 import type { State } from '../../core/state.ts';
 import type { AuditEntry } from '../audit.ts';
-import type { ExecutionSummary, FamilyPlace } from '../records.ts';
+import type { ExecutionSummary } from '../records.ts';
 import type { TakeOverBounds } from '../store-bounds.ts';
 
 /**

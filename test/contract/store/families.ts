@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { wholeShardSet } from '../../../src/core/value/slot.ts';
 import { parseJson, stringifyJson } from '../../../src/core/value/json.ts';
 import type { NewExecution, Tell } from '../../../src/ports/store.ts';
-import type { FamilyPlace } from '../../../src/ports/records.ts';
+import type { FamilyPlace } from '../../../src/core/context/family.ts';
 import {
   checkpointOf,
   effectStep,
@@ -144,6 +144,7 @@ export function families(test: StoreUnderTest): void {
     expect(await list({ root: true, labels: { k: 'v' } })).toEqual([6]);
     expect(await list({ root: false })).toEqual([2, 3, 4, 5, 7]);
     expect(await list({ root: true, statuses: ['IN_PROGRESS'] })).toEqual([1, 6]);
+    expect((await store.countActive(wholeShardSet)).openChildren).toBe(3);
     expect(await store.countChildren(idOf(1))).toEqual({ count: 3, running: 1, corrupted: 1 });
     expect(await store.countChildren(idOf(1), ['or*'])).toEqual({ count: 2, running: 1, corrupted: 0 });
     expect(await store.countChildren(idOf(1), [])).toEqual({ count: 0, running: 0, corrupted: 0 });
@@ -344,7 +345,7 @@ export function families(test: StoreUnderTest): void {
     ]);
     for (const n of [12, 13, 14, 15]) expect(await store.getProgress(idOf(n))).toBeUndefined();
     await store.takeOver([{ id: idOf(1), claim: 'q' }], start);
-    // What was inserted before is there, whoever holds the parent now.
+    // An execution that was inserted before is there under any claim.
     expect(await store.submit([child(11, 1, 'p'), child(12, 1, 'q'), child(17, 1, 'p')])).toEqual([
       { kind: 'created' },
       { kind: 'created' },

@@ -1,10 +1,11 @@
 import type { Json, JsonObject } from '../../core/value/json.ts';
+import type { FamilyPlace } from '../../core/context/family.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { ParentLink } from '../../core/state.ts';
 import type { ListedExecution } from '../../ports/listing.ts';
-import type { ExecutionDetail, FamilyPlace, Page, PageRequest } from '../../ports/records.ts';
+import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
 import { turns } from '../../engine/turns.ts';
-import { type Answer, granted, refused, type Refusal, unknownExecution } from '../answer.ts';
+import { type Answer, granted, unknownExecution } from '../answer.ts';
 import type { AppContext } from '../context.ts';
 import { instant } from '../instants.ts';
 
@@ -77,21 +78,4 @@ async function childrenFields(app: AppContext, plan: Plan, id: string): Promise<
   if (count === 0) return {};
   const { items } = await childrenPage(app, id, { limit: firstChildren });
   return { children: { count, running, corrupted, first: items } };
-}
-
-/**
- * Refuses what is for roots only: an execution that another one started is retried with it, unless it is CORRUPTED. Undefined if
- * nothing speaks against a retry.
- */
-export async function refuseChild(
-  app: AppContext,
-  { id, status, parent }: Pick<ExecutionDetail, 'id' | 'status' | 'parent'>,
-): Promise<Refusal | undefined> {
-  if (parent === undefined || status === 'CORRUPTED') return undefined;
-  const isSeen = (await app.store.getProgress(parent.id)) !== undefined;
-  const by = isSeen ? `the execution ${parent.id}` : 'another execution';
-  return refused(
-    'state_conflict',
-    `The execution ${id} was started by ${by} and is retried with it; by itself it can be retried only if it is CORRUPTED.`,
-  );
 }
