@@ -67,7 +67,7 @@ export function families(test: StoreUnderTest): void {
   it('keeps the place of an execution in its family', async () => {
     const { store } = test;
     const { parent, root, depth } = placeOf(2, 1, 4);
-    const item = { ...parent, item: [3, 0] };
+    const item = { ...parent, nodeId: 'ship \u0000 \ud800 \\u0000 "é"', item: [3, 0] };
     await store.submit([
       newExecution(1),
       newExecution(2, placeOf(1)),
