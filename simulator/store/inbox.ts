@@ -91,3 +91,9 @@ export function isFenced(executions: ReadonlyMap<string, StoredExecution>, child
   const parent = executions.get(child.parent?.id ?? '');
   return parent === undefined || isOver(parent.summary) || parent.claim !== child.parentClaim;
 }
+
+/** Whether an execution exists and is not over. */
+export function isOpen(executions: ReadonlyMap<string, StoredExecution>, id: string | undefined): boolean {
+  const x = id === undefined ? undefined : executions.get(id);
+  return x !== undefined && !isOver(x.summary);
+}

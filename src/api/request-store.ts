@@ -7,6 +7,7 @@ import type {
   OfferResult,
   PutDefinitionResult,
   TerminalChange,
+  TerminalChangeResult,
 } from '../ports/store.ts';
 import type { ExecutionDetail, ExecutionProgress, Page, PageRequest } from '../ports/records.ts';
 import type { AppContext, AppStore } from '../app/context.ts';
@@ -177,7 +178,7 @@ class RequestStore implements AppStore {
     return this.#store.offer({ ...offer, ...(audit !== undefined && { audit }) }, now);
   }
 
-  async changeTerminal(change: TerminalChange): Promise<boolean> {
+  async changeTerminal(change: TerminalChange): Promise<TerminalChangeResult> {
     if (!(await this.#hasExecution(change.id))) return false;
     const audit = this.#makeEntry?.(change.id);
     return this.#store.changeTerminal({ ...change, ...(audit !== undefined && { audit }) });

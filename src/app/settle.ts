@@ -156,7 +156,7 @@ async function changeTerminal(
     calls,
     undo,
   });
-  if (!written) return 'lost';
+  if (written !== true) return 'lost';
   if (due !== null) app.engine.ring({ id: detail.id, slot: detail.slot, dueAt: due });
   return granted({ id: detail.id });
 }

@@ -188,7 +188,15 @@ export interface TerminalChange {
   readonly audit?: AuditEntry;
   /** Appended if the change is made. */
   readonly tells?: readonly Tell[];
+  /**
+   * The root of the execution's family: the change is refused while the root exists and is not over. The same transaction decides, so
+   * that a root which begins a new round at the same time either sees the change or prevents it.
+   */
+  readonly ifRootOver?: string;
 }
+
+/** Whether a change of a terminal execution was made; `root_open` only with `ifRootOver`. */
+export type TerminalChangeResult = boolean | 'root_open';
 
 /** The result of an offer; see `core/admission.ts`. */
 export type OfferResult =
@@ -241,7 +249,7 @@ export interface ExecutionStore {
    */
   terminateChildren(id: string, eventId: string, now: number, after?: string): Promise<TerminatedChildren>;
   /** Changes a terminal execution; false when it is no longer terminal at that seq. */
-  changeTerminal(change: TerminalChange): Promise<boolean>;
+  changeTerminal(change: TerminalChange): Promise<TerminalChangeResult>;
   /**
    * In one transaction: locks the row, calls `admit` of the core, appends the event, increments inboxSeq, sets `dueAt` =
    * least(dueAt, now).

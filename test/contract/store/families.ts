@@ -399,6 +399,29 @@ export function families(test: StoreUnderTest): void {
     expect(await store.terminateChildren(idOf(10), 'x', start)).toEqual({ told: [{ id: idOf(502), slot: 502 }] });
   });
 
+  it('changes a member only once its root is over, where that is asked for', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1, { claim: 'p' }), newExecution(2, { ...placeOf(1), ...born })]);
+    const change = {
+      id: idOf(2),
+      seq: 0,
+      writeId: 'w',
+      state: stateOf(),
+      summary: summaryOf('COMPENSATING'),
+      dueAt: start,
+      steps: [],
+      undo: [],
+      ifRootOver: idOf(1),
+    };
+    expect(await store.changeTerminal(change)).toBe('root_open');
+    expect(await store.changeTerminal({ ...change, seq: 7 })).toBe(false);
+    expect(await store.getProgress(idOf(2))).toMatchObject({ status: 'SUCCEEDED', seq: 0 });
+    await store.checkpoint([checkpointOf(1, 'p', 0, over)]);
+    for (let i = 0; i < 2; i++) expect(await store.changeTerminal(change)).toBe(true);
+    await store.submit([newExecution(3, { ...placeOf(9), ...born })]);
+    expect(await store.changeTerminal({ ...change, id: idOf(3), ifRootOver: idOf(9) })).toBe(true);
+  });
+
   it('lets executions tell each other at the same time', async () => {
     const { store } = test;
     const numbers = Array.from({ length: 8 }, (_, i) => i + 1);
