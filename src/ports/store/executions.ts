@@ -69,7 +69,8 @@ export interface InboxRow {
 
 /**
  * An event that a write of one execution appends to the inbox of another one, in the same transaction. The store does not ask the
- * core: an execution that is over or does not exist takes nothing. The target is due at `row.at` at the latest.
+ * core: an execution that is over or does not exist takes nothing. The target is due at `row.at` at the latest. One that the engine
+ * has parked as CORRUPTED takes the ends of its children, since a retry goes on where it stood.
  *
  * In a `childEnded` event the store sets `standing` to whether effects of the execution stand that it writes: only step rows say.
  */

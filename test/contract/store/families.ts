@@ -283,6 +283,24 @@ export function families(test: StoreUnderTest): void {
     expect(await dueOf(1)).toBeUndefined();
   });
 
+  it('tells an execution that the engine has parked as CORRUPTED of the ends of its children, and nothing else', async () => {
+    const { store } = test;
+    const reasons = ['engine', 'compensation'] as const;
+    await store.submit([
+      ...reasons.map((reason, i) => {
+        const summary = summaryOf('CORRUPTED', { reason });
+        return newExecution(i + 1, { state: endState('CORRUPTED', { end: { status: 'CORRUPTED', reason } }), summary });
+      }),
+      newExecution(3, { ...placeOf(1), claim: 'c' }),
+    ]);
+    const cancel: Tell['row'] = { id: 'x', at: start, event: { type: 'cancelled', inboxId: 'x' } };
+    const tells = [1, 2].flatMap((n) => [endOf(3), cancel].map((row) => ({ executionId: idOf(n), row })));
+    await store.checkpoint([checkpointOf(3, 'c', 0, { ...over, tells })]);
+    expect(await read(1)).toEqual([1, ['end-3']]);
+    expect(await read(2)).toEqual([0, []]);
+    expect(await dueOf(1)).toBeUndefined();
+  });
+
   it('tells one execution of many children in one batch, whose own checkpoint is in it, too', async () => {
     const { store } = test;
     const children = [2, 3, 4, 5];
