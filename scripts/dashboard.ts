@@ -342,6 +342,15 @@ const rows: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
         ],
       },
       {
+        title: 'Children',
+        description: 'Runs that other runs started: those that ended, by status, and those that are not over.',
+        unit: 'short',
+        queries: [
+          ['sum by (status) (increase(saga_children_total[$__rate_interval]))', '{{status}}'],
+          ['sum(saga_children_waiting)', 'not over'],
+        ],
+      },
+      {
         title: 'Steps p95',
         description: 'Time of visits that succeeded, by step.',
         unit: 's',

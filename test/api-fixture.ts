@@ -16,6 +16,7 @@ import { begin } from '../src/core/start.ts';
 import type { State } from '../src/core/state.ts';
 import { summarize } from '../src/core/summary.ts';
 import { StoreUnavailable, type SubmitResult } from '../src/ports/store.ts';
+import type { FamilyPlace } from '../src/core/context/family.ts';
 import type { ExecutionDetail } from '../src/ports/records.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
 import type { ClusterSource } from '../src/app/queries/cluster-source.ts';
@@ -70,6 +71,9 @@ export class ApiFixture {
   submitFault: Error | undefined;
   /** Told after the insert of each execution. */
   onSubmitted: ((id: string) => Promise<void>) | undefined;
+  /** The place in a family of the next executions. */
+  family: FamilyPlace = {};
+  mintId: () => string = randomUUID;
   readonly #hub = new WatchHub(1000);
   #nonces = 0;
 
@@ -89,7 +93,7 @@ export class ApiFixture {
       plans,
       known: new KnownDefinitions(100),
       engine: {
-        mintId: () => randomUUID(),
+        mintId: () => this.mintId(),
         submit: (submission) => this.#submit(submission),
         ring: ({ id }) => void this.rings.push(id),
         watch: (id, changed) => this.#hub.watch(id, changed),
@@ -240,6 +244,7 @@ export class ApiFixture {
     const [result] = await this.store.submit([
       {
         ...submission,
+        ...this.family,
         id: header.id,
         slot: slotOf(header.id),
         name: header.name,

@@ -357,7 +357,7 @@ export class RuntimeFixture {
     const { state, steps, calls, undo } = apply(run, { type: 'retried', force }, engine.env.at(now, false));
     const writeId = this.entropy.nonce();
     const change = { id, seq: detail.seq, writeId, state, summary: summarize(state), dueAt: now, steps, calls, undo };
-    if (!(await this.store.changeTerminal(change))) throw new Error('It changed in between.');
+    if ((await this.store.changeTerminal(change)) !== true) throw new Error('It changed in between.');
     engine.ring({ id, slot: detail.slot, dueAt: now });
   }
 

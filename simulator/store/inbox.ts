@@ -54,13 +54,19 @@ export function toldTo(
     const standing = from !== undefined && stands(from);
     for (const { executionId, row, told } of encoded) {
       const x = executions.get(executionId);
-      if (x === undefined || isOver(x.summary) || x.inbox.some(({ id }) => id === row.id)) continue;
+      if (x === undefined || !takes(x, row) || x.inbox.some(({ id }) => id === row.id)) continue;
       const event = toldText(told, standing);
       x.inbox.push({ id: row.id, at: row.at, nonce: undefined, bodyHash: '', pending: false, event });
       x.inboxSeq += 1;
       if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, row.at);
     }
   };
+}
+
+/** Whether an execution takes an event that another one tells it. */
+function takes({ summary }: StoredExecution, { event }: InboxRow): boolean {
+  if (!isOver(summary)) return true;
+  return event.type === 'childEnded' && summary.status === 'CORRUPTED' && summary.reason === 'engine';
 }
 
 /** Gives the children of an execution that are not over a `terminated` event; see `ExecutionStore.terminateChildren`. */
@@ -90,4 +96,10 @@ export function isFenced(executions: ReadonlyMap<string, StoredExecution>, child
   if (child.parentClaim === undefined || executions.has(child.id)) return false;
   const parent = executions.get(child.parent?.id ?? '');
   return parent === undefined || isOver(parent.summary) || parent.claim !== child.parentClaim;
+}
+
+/** Whether an execution exists and is not over. */
+export function isOpen(executions: ReadonlyMap<string, StoredExecution>, id: string | undefined): boolean {
+  const x = id === undefined ? undefined : executions.get(id);
+  return x !== undefined && !isOver(x.summary);
 }

@@ -24,6 +24,7 @@ import type {
   Store,
   SubmitResult,
   TerminalChange,
+  TerminalChangeResult,
   TerminatedChildren,
   UndoFilter,
 } from '../../src/ports/store.ts';
@@ -55,7 +56,7 @@ import {
 } from './stored-execution.ts';
 import type { DueCursor } from '../../src/store/encoded-store.ts';
 import { unrivalled } from '../../src/store/unrivalled.ts';
-import { admitted, isFenced, terminatedChildren, toldTo } from './inbox.ts';
+import { admitted, isFenced, isOpen, terminatedChildren, toldTo } from './inbox.ts';
 import { askedOutputs, latestStanding, nextUndo } from './history-reads.ts';
 import { AuditLog } from './audit-log.ts';
 import { DefinitionTable } from './definition-table.ts';
@@ -231,12 +232,13 @@ export class MemoryStore implements Store {
     return terminatedChildren(this.#executions, ...args);
   }
 
-  async changeTerminal(change: TerminalChange): Promise<boolean> {
+  async changeTerminal(change: TerminalChange): Promise<TerminalChangeResult> {
     this.#check();
     const x = this.#executions.get(change.id);
     if (x === undefined) return false;
     if (x.change === change.writeId) return true;
     if (!isOver(x.summary) || x.seq !== change.seq) return false;
+    if (isOpen(this.#executions, change.ifRootOver)) return 'root_open';
     const tell = toldTo(this.#executions, x.id, change.tells);
     this.#append(x, change);
     x.claim = undefined;

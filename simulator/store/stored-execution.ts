@@ -1,4 +1,5 @@
 /** An execution as the store in memory keeps it, and functions that read it. */
+import type { FamilyPlace } from '../../src/core/context/family.ts';
 import type { CallRow, StepRow, UndoMark, UndoState } from '../../src/core/history.ts';
 import { stringifyJson, type Json } from '../../src/core/value/json.ts';
 import { fitsGlobs } from '../../src/core/value/name-globs.ts';
@@ -13,13 +14,7 @@ import type {
   LoadedExecution,
   NewExecution,
 } from '../../src/ports/store.ts';
-import type {
-  DueDetail,
-  ExecutionProgress,
-  ExecutionRecord,
-  ExecutionSummary,
-  FamilyPlace,
-} from '../../src/ports/records.ts';
+import type { DueDetail, ExecutionProgress, ExecutionRecord, ExecutionSummary } from '../../src/ports/records.ts';
 import { OutputsTooLarge, type TakeOverBounds } from '../../src/ports/store-bounds.ts';
 import { lengthOf } from '../../src/store/pages.ts';
 import {
@@ -178,14 +173,16 @@ export function countsOf(executions: readonly StoredExecution[]): ActiveCounts {
   const statuses: Partial<Record<ExecutionStatus, number>> = {};
   const callbackKeys: Record<string, number> = {};
   let pendingHooks = 0;
+  let openChildren = 0;
   for (const x of executions) {
     const { summary } = x;
     for (const key of summary.callbackKeys ?? []) callbackKeys[key] = (callbackKeys[key] ?? 0) + 1;
     if (hookOf(x) === 'pending') pendingHooks++;
+    if (x.family.parent !== undefined && !isOver(summary)) openChildren++;
     if (isOver(summary) && summary.status !== 'CORRUPTED') continue;
     statuses[summary.status] = (statuses[summary.status] ?? 0) + 1;
   }
-  return { statuses, callbackKeys, pendingHooks };
+  return { statuses, callbackKeys, pendingHooks, openChildren };
 }
 
 /** The state of the hook of a terminal execution, for filters: `pending` has a due time, `failed` a warning. */
@@ -252,7 +249,7 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
     (filter.completedAfter === undefined || (completedAt !== undefined && completedAt >= filter.completedAfter)) &&
     (filter.completedBefore === undefined || (completedAt !== undefined && completedAt < filter.completedBefore)) &&
     (filter.parent === undefined || x.family.parent?.id === filter.parent) &&
-    (filter.root === undefined || x.family.parent === undefined) &&
+    (filter.root === undefined || (x.family.parent === undefined) === filter.root) &&
     (filter.standing === undefined || stands(x) === filter.standing) &&
     (filter.hook === undefined || hookOf(x) === filter.hook)
   );

@@ -21,6 +21,7 @@ const expected: Readonly<Record<string, string>> = {
   'GET /workflows/:id/steps/calls': 'vi ru au op ad',
   'GET /workflows/:id/events': 'vi ru au op ad',
   'GET /workflows/:id/cancel-preview': 'vi ru au op ad',
+  'GET /workflows/:id/children': 'vi ru au op ad',
   'GET /workflows/:id/retry-preview': 'vi ru au op ad',
   'GET /workflows/:id/audit': 'op ad',
   'POST /workflows/:id/retry': 'op ad',

@@ -61,6 +61,7 @@ describe('a caller that is limited to some definitions', () => {
     ['GET', (id) => `/workflows/${id}`],
     ['GET', (id) => `/sagas/${id}`],
     ['GET', (id) => `/workflows/${id}/definition`],
+    ['GET', (id) => `/workflows/${id}/children`],
     ['GET', (id) => `/workflows/${id}/steps`],
     ['GET', (id) => `/workflows/${id}/steps/calls`],
     ['GET', (id) => `/workflows/${id}/events`],

@@ -39,6 +39,12 @@ export const filterFields: Readonly<Record<string, Schema>> = {
     description: 'Only those that are over and whose hook is still to be delivered, or was given up.',
   }),
   standing: shape.optional(shape.boolean({ description: 'true: only those whose effects stand.' })),
+  parent: shape.optional(
+    shape.string({ format: 'uuid', description: 'Only executions that this one started itself.' }),
+  ),
+  root: shape.optional(
+    shape.boolean({ description: 'true: only executions that no other one started; false: only others.' }),
+  ),
   startedAfter: text,
   startedBefore: text,
   completedAfter: text,
@@ -56,6 +62,8 @@ export interface FilterQuery {
   readonly host?: string;
   readonly hook?: 'pending' | 'failed';
   readonly standing?: boolean;
+  readonly parent?: string;
+  readonly root?: boolean;
   readonly startedAfter?: string;
   readonly startedBefore?: string;
   readonly completedAfter?: string;
@@ -68,7 +76,7 @@ export interface FilterQuery {
  * @throws ApiError `invalid_request` for an invalid label, host or instant.
  */
 export function filterOf(query: FilterQuery): FindFilter {
-  const { status, name, version, label, reason, failedNodeId, hook, standing } = query;
+  const { status, name, version, label, reason, failedNodeId, hook, standing, parent, root } = query;
   const host = query.host === undefined ? undefined : hostOf(query.host);
   const instants = {
     startedAfter: instantOf('startedAfter', query.startedAfter),
@@ -89,6 +97,8 @@ export function filterOf(query: FilterQuery): FindFilter {
     ...(host !== undefined && { host }),
     ...(hook !== undefined && { hook }),
     ...(standing !== undefined && { standing }),
+    ...(parent !== undefined && { parent: parent.toLowerCase() }),
+    ...(root !== undefined && { root }),
     ...(Object.fromEntries(Object.entries(instants).filter(([, value]) => value !== undefined)) as Partial<
       Record<keyof typeof instants, number>
     >),

@@ -7,6 +7,7 @@ import type {
   OfferResult,
   PutDefinitionResult,
   TerminalChange,
+  TerminalChangeResult,
 } from '../ports/store.ts';
 import type { ExecutionDetail, ExecutionProgress, Page, PageRequest } from '../ports/records.ts';
 import type { AppContext, AppStore } from '../app/context.ts';
@@ -98,9 +99,15 @@ class RequestStore implements AppStore {
     return this.#globs === undefined || this.#seen === id || (await this.getProgress(id)) !== undefined;
   }
 
-  listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
+  async listExecutions(filter: ExecutionFilter, page: ExecutionPageRequest): Promise<Page<ListedExecution>> {
     const globs = this.#globs;
+    if (filter.parent !== undefined && !(await this.#hasExecution(filter.parent))) return { items: [] };
     return this.#store.listExecutions(globs === undefined ? filter : { ...filter, nameGlobs: globs }, page);
+  }
+
+  async countChildren(id: string): ReturnType<AppStore['countChildren']> {
+    const isSeen = await this.#hasExecution(id);
+    return isSeen ? this.#store.countChildren(id, this.#globs) : { count: 0, running: 0, corrupted: 0 };
   }
 
   async listSteps(...args: Parameters<AppStore['listSteps']>): ReturnType<AppStore['listSteps']> {
@@ -171,7 +178,7 @@ class RequestStore implements AppStore {
     return this.#store.offer({ ...offer, ...(audit !== undefined && { audit }) }, now);
   }
 
-  async changeTerminal(change: TerminalChange): Promise<boolean> {
+  async changeTerminal(change: TerminalChange): Promise<TerminalChangeResult> {
     if (!(await this.#hasExecution(change.id))) return false;
     const audit = this.#makeEntry?.(change.id);
     return this.#store.changeTerminal({ ...change, ...(audit !== undefined && { audit }) });

@@ -24,6 +24,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /workflows': viewer,
   'GET /workflows/top': viewer,
   'GET /workflows/:id': viewer,
+  'GET /workflows/:id/children': viewer,
   'GET /workflows/:id/definition': viewer,
   'GET /workflows/:id/steps': viewer,
   'GET /workflows/:id/steps/calls': viewer,

@@ -61,6 +61,7 @@ export type AppStore = Pick<
   | 'getExecution'
   | 'getProgress'
   | 'listExecutions'
+  | 'countChildren'
   | 'listSteps'
   | 'listCalls'
   | 'listEffects'

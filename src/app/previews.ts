@@ -13,6 +13,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { turns } from '../engine/turns.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from './queries/effects.ts';
+import { refuseChild } from './family/refuse-child.ts';
 import type { AppContext } from './context.ts';
 import { readAsked } from '../engine/execution/restored-outputs.ts';
 import { turnFields } from '../engine/watchdog.ts';
@@ -84,6 +85,8 @@ export async function retryPreview(app: AppContext, id: string, range: PreviewRa
   if (!isOver(detail) || detail.status === 'SUCCEEDED') {
     return refused('state_conflict', `The execution is ${detail.status}; it cannot be retried.`);
   }
+  const refusal = await refuseChild(app, detail);
+  if (refusal !== undefined) return refusal;
   if (detail.status !== 'CORRUPTED') {
     return granted(await standingRequests(app, detail, await effectsOf(app, detail), range));
   }

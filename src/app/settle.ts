@@ -9,6 +9,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './queries/effects.ts';
+import { refuseChild } from './family/refuse-child.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 import { decidingEnv, isOver, runOf } from './queries/run-view.ts';
 
@@ -17,10 +18,15 @@ const maxRaces = 5;
 
 /**
  * Retries an execution that is over: starts a new round of a FAILED or CANCELLED one (TERMINATED: with `force`), or
- * runs the compensations of a CORRUPTED one again.
+ * runs the compensations of a CORRUPTED one again. Only a CORRUPTED one may have a parent.
  */
 export function retry(app: AppContext, id: string, force: boolean): Promise<Answer<Accepted>> {
-  return decide(app, id, (detail) => changeTerminal(app, detail, { type: 'retried', force }, retryConflict));
+  return decide(
+    app,
+    id,
+    async (detail) =>
+      (await refuseChild(app, detail)) ?? changeTerminal(app, detail, { type: 'retried', force }, retryConflict),
+  );
 }
 
 function retryConflict(detail: ExecutionDetail): string {
@@ -150,7 +156,7 @@ async function changeTerminal(
     calls,
     undo,
   });
-  if (!written) return 'lost';
+  if (written !== true) return 'lost';
   if (due !== null) app.engine.ring({ id: detail.id, slot: detail.slot, dueAt: due });
   return granted({ id: detail.id });
 }

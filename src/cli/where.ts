@@ -4,6 +4,7 @@ import type { JsonObject } from '../core/value/json.ts';
 import { CliProblem } from './terminal.ts';
 
 const lists: ReadonlySet<string> = new Set(['status', 'label']);
+const flags: ReadonlySet<string> = new Set(['standing', 'root']);
 const names: readonly string[] = [
   'status',
   'name',
@@ -14,6 +15,8 @@ const names: readonly string[] = [
   'host',
   'hook',
   'standing',
+  'parent',
+  'root',
   'startedAfter',
   'startedBefore',
   'completedAfter',
@@ -53,11 +56,11 @@ export function filterOf(where: readonly string[], host?: string): JsonObject {
       continue;
     }
     if (filter.has(name)) throw new CliProblem(`--where has ${name} twice.`);
-    if (name === 'standing' && value !== 'true' && value !== 'false')
-      throw new CliProblem('--where standing must be true or false.');
+    if (flags.has(name) && value !== 'true' && value !== 'false')
+      throw new CliProblem(`--where ${name} must be true or false.`);
     if (name === 'hook' && value !== 'pending' && value !== 'failed')
       throw new CliProblem('--where hook must be pending or failed.');
-    filter.set(name, name === 'standing' ? value === 'true' : value);
+    filter.set(name, flags.has(name) ? value === 'true' : value);
   }
   return Object.fromEntries(filter);
 }

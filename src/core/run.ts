@@ -1,13 +1,14 @@
 import type { CallPhase, Outcome } from './context/context.ts';
 import type { Outputs } from './context/outputs.ts';
 import type { Command } from './event.ts';
+import type { FamilyPlace } from './context/family.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { NodePlan, Plan, TaskPlan } from './plan.ts';
 import type { FailureReason, ItemEnd, State, TerminalStatus } from './state.ts';
 import type { JsonObject } from './value/json.ts';
 
 /** The identity and input of an execution, which never change. */
-export interface ExecutionHeader {
+export interface ExecutionHeader extends FamilyPlace {
   readonly id: string;
   readonly name: string;
   readonly version: string;

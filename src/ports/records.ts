@@ -1,18 +1,9 @@
-import type { ExecutionStatus, ParentLink, State } from '../core/state.ts';
+import type { FamilyPlace } from '../core/context/family.ts';
+import type { ExecutionStatus, State } from '../core/state.ts';
 import type { Summary } from '../core/summary.ts';
 
 /** Columns of an execution that lists and metrics query. */
 export type ExecutionSummary = Summary;
-
-/** The place of an execution in its family. A root, which no execution started, has none of these fields. */
-export interface FamilyPlace {
-  /** The visit that started it. */
-  readonly parent?: ParentLink;
-  /** Id of the execution above it that has no parent. */
-  readonly root?: string;
-  /** A root has depth 1, which is not stored. */
-  readonly depth?: number;
-}
 
 /** An execution as clients see it, without its history. */
 export interface ExecutionRecord extends ExecutionSummary, FamilyPlace {

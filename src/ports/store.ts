@@ -21,6 +21,7 @@ export type {
   SubmitResult,
   Tell,
   TerminalChange,
+  TerminalChangeResult,
   TerminatedChildren,
 } from './store/executions.ts';
 export { maxTerminatedTogether } from './store/executions.ts';

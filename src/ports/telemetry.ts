@@ -65,6 +65,8 @@ export interface Telemetry {
   logs(level: LogLevel): boolean;
   /** Writes a log line. */
   log(level: LogLevel, message: string, fields?: LogFields): void;
+  /** An execution that another one started ended. */
+  childEnded(status: TerminalStatus): void;
   /** A batch of checkpoints is durable. */
   committed(rows: number, millis: number): void;
   /** A batch of submissions is durable. */
@@ -109,6 +111,7 @@ export const silentTelemetry: Telemetry = {
   definition: () => silentDefinition,
   logs: () => false,
   log: nothing,
+  childEnded: nothing,
   committed: nothing,
   submitted: nothing,
   dispatched: nothing,

@@ -1,11 +1,12 @@
 /**
  * Rows as JSON text, alike in every adapter: what queries never look at stays one text, digits kept.
  */
+import type { FamilyPlace } from '../core/context/family.ts';
 import type { StepRow } from '../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../core/value/json.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
 import type { EffectRow, InboxEvent } from '../ports/store.ts';
-import type { ExecutionSummary, FamilyPlace } from '../ports/records.ts';
+import type { ExecutionSummary } from '../ports/records.ts';
 
 /** Statuses of executions that are over. */
 export const terminalStatuses: readonly ExecutionStatus[] = [

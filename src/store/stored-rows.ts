@@ -225,9 +225,9 @@ export function listedExecution(x: ListedValues): ListedExecution {
   return x.state === null ? record : { ...record, state: decodeState(x.state) };
 }
 
-/** A status, the keys of tokens, or a hook that is still to be delivered, and how many executions have it. */
+/** A status, the keys of tokens, a hook that is still to be delivered, or a parent before the end, and how many executions have it. */
 export interface CountValues {
-  readonly kind: 'status' | 'keys' | 'hooks';
+  readonly kind: 'status' | 'keys' | 'hooks' | 'children';
   readonly value: string;
   readonly count: number;
 }
@@ -237,12 +237,14 @@ export function activeCounts(rows: readonly CountValues[]): ActiveCounts {
   const statuses: Partial<Record<ExecutionStatus, number>> = {};
   const callbackKeys: Record<string, number> = {};
   let pendingHooks = 0;
+  let openChildren = 0;
   for (const { kind, value, count } of rows) {
     if (kind === 'hooks') pendingHooks += count;
+    else if (kind === 'children') openChildren += count;
     else if (kind === 'status') statuses[value as ExecutionStatus] = count;
     else for (const key of JSON.parse(value) as string[]) callbackKeys[key] = (callbackKeys[key] ?? 0) + count;
   }
-  return { statuses, callbackKeys, pendingHooks };
+  return { statuses, callbackKeys, pendingHooks, openChildren };
 }
 
 /** A due row as the stores read it. */

@@ -40,6 +40,7 @@ function gauges(rows: readonly Row[], rest: Partial<GaugeParts> = {}): ReturnTyp
           statuses: { SLEEPING: 2, WAITING_CALLBACK: 5 },
           callbackKeys: { k: 4, gone: 2 },
           pendingHooks: 0,
+          openChildren: 0,
         }),
       listDue: (_slots, until, limit, cursor) =>
         Promise.resolve(
@@ -154,7 +155,7 @@ describe('the gauges of the store', () => {
           asked++;
           return asked === 1
             ? Promise.reject(new StoreUnavailable('unreachable', 'away'))
-            : Promise.resolve({ statuses: {}, callbackKeys: {}, pendingHooks: 0 });
+            : Promise.resolve({ statuses: {}, callbackKeys: {}, pendingHooks: 0, openChildren: 0 });
         },
         listDue: () => Promise.resolve([]),
         getProgress: () => Promise.resolve(undefined),
@@ -174,7 +175,7 @@ describe('the gauges of the store', () => {
         countActive() {
           asked++;
           monotonic += takes;
-          return Promise.resolve({ statuses: {}, callbackKeys: {}, pendingHooks: 0 });
+          return Promise.resolve({ statuses: {}, callbackKeys: {}, pendingHooks: 0, openChildren: 0 });
         },
         listDue: () => Promise.resolve([]),
         getProgress: () => Promise.resolve(undefined),

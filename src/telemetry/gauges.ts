@@ -106,7 +106,7 @@ async function readStore(parts: GaugeParts): Promise<StoreReadings> {
   const { store, clock, kids } = parts;
   const now = clock.now();
   const shards = parts.shards();
-  const [{ statuses, callbackKeys, pendingHooks }, due] = await Promise.all([
+  const [{ statuses, callbackKeys, pendingHooks, openChildren }, due] = await Promise.all([
     store.countActive(shards),
     readDue(parts, shards, now),
   ]);
@@ -115,6 +115,7 @@ async function readStore(parts: GaugeParts): Promise<StoreReadings> {
     oldestDueAgeMillis: Math.max(0, now - due.oldestAt),
     stuck: await countStuck(parts, due.overdue, now),
     pendingHooks,
+    openChildren,
     // A configured key without waits shows 0; a removed key shows while executions still wait for its callbacks.
     waitingByKid: { ...Object.fromEntries(kids.map((kid) => [kid, 0])), ...callbackKeys },
   };

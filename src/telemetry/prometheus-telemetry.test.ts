@@ -131,6 +131,7 @@ describe('gauges', () => {
               oldestDueAgeMillis: 2500,
               stuck: 0,
               pendingHooks: 3,
+              openChildren: 4,
               waitingByKid: { k: 2 },
             },
           }),
@@ -144,11 +145,13 @@ describe('gauges', () => {
     expect(before.get('saga_queue_oldest_due_age_seconds')).toBe(2.5);
     expect(before.get('saga_callback_waiting{kid="k"}')).toBe(2);
     expect(before.get('saga_hooks_pending')).toBe(3);
+    expect(before.get('saga_children_waiting')).toBe(4);
     isAway = true;
     const after = await samples(telemetry);
     expect(after.has('saga_executions{status="SLEEPING"}')).toBe(false);
     expect(after.has('saga_queue_oldest_due_age_seconds')).toBe(false);
     expect(after.has('saga_hooks_pending')).toBe(false);
+    expect(after.has('saga_children_waiting')).toBe(false);
     expect(after.get('saga_inmemory_queue_size')).toBe(3);
   });
 });
@@ -191,7 +194,10 @@ describe('the text', () => {
     telemetry.watchProcess();
     telemetry.committed(3, 2);
     telemetry.served('GET', '/workflows/{id}', 200, 4);
+    telemetry.childEnded('FAILED');
+    telemetry.childEnded('FAILED');
     const found = await samples(telemetry);
+    expect(found.get('saga_children_total{status="FAILED"}')).toBe(2);
     expect(found.get('saga_commit_batch_size_bucket{le="5"}')).toBe(1);
     expect(
       found.get('http_server_request_duration_seconds_count{method="GET",route="/workflows/{id}",status="200"}'),
@@ -206,7 +212,7 @@ describe('the text', () => {
       .split('\n')
       .filter((line) => line.startsWith('# TYPE'))
       .map((line) => line.split(' ').slice(2) as [string, string]);
-    expect(heads.length).toBe(50);
+    expect(heads.length).toBe(52);
     for (const [name, type] of heads) {
       expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

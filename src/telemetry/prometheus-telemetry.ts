@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { ExecutionStatus } from '../core/state.ts';
+import type { ExecutionStatus, TerminalStatus } from '../core/state.ts';
 import { EventLoopLag, unusedPrecisionMillis } from './event-loop-lag.ts';
 import type {
   DefinitionTelemetry,
@@ -64,6 +64,8 @@ export interface GaugeReadings {
     readonly stuck: number;
     /** Ended executions whose hook is not delivered yet. */
     readonly pendingHooks: number;
+    /** Executions that another one started and that are not over. */
+    readonly openChildren: number;
     /** Executions that wait for a callback, by key id. */
     readonly waitingByKid: Readonly<Record<string, number>>;
   };
@@ -208,12 +210,20 @@ export class PrometheusTelemetry implements Telemetry {
     series.oldestDueAge.cell().set(store.oldestDueAgeMillis / 1000);
     series.stuck.cell().set(store.stuck);
     series.hooksPending.cell().set(store.pendingHooks);
+    series.childrenWaiting.cell().set(store.openChildren);
     for (const [status, count] of Object.entries(store.executions)) series.executions.cell(status).set(count);
     for (const [kid, count] of Object.entries(store.waitingByKid)) series.callbackWaiting.cell(kid).set(count);
   }
 
   #clearStoreGauges(): void {
-    const names = ['oldestDueAge', 'stuck', 'hooksPending', 'executions', 'callbackWaiting'] as const;
+    const names = [
+      'oldestDueAge',
+      'stuck',
+      'hooksPending',
+      'childrenWaiting',
+      'executions',
+      'callbackWaiting',
+    ] as const;
     for (const name of names) this.#series[name].clear();
   }
 
@@ -276,6 +286,10 @@ export class PrometheusTelemetry implements Telemetry {
 
   reconciled(status: ExecutionStatus, ids: number): void {
     this.#series.reconciled.cell(status).add(ids);
+  }
+
+  childEnded(status: TerminalStatus): void {
+    this.#series.childrenEnded.cell(status).add(1);
   }
 
   claimScanned(): void {

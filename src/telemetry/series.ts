@@ -45,6 +45,8 @@ export interface Series {
   readonly executions: Family<GaugeCell>;
   readonly stuck: Family<GaugeCell>;
   readonly hooksPending: Family<GaugeCell>;
+  readonly childrenEnded: Family<CounterCell>;
+  readonly childrenWaiting: Family<GaugeCell>;
   readonly callbackWaiting: Family<GaugeCell>;
   readonly activePods: Family<GaugeCell>;
   readonly ownedShards: Family<GaugeCell>;
@@ -182,6 +184,12 @@ export function createSeries(): Series {
     executions: f.gauge('saga_executions', 'Executions that are not over, and CORRUPTED ones.', 'status'),
     stuck: f.gauge('saga_stuck_executions', 'Executions that are due or run without a checkpoint for too long.'),
     hooksPending: f.gauge('saga_hooks_pending', 'Executions that are over and whose hook is still to be delivered.'),
+    childrenEnded: f.counter(
+      'saga_children_total',
+      'Executions that another one started and that ended, by status.',
+      'status',
+    ),
+    childrenWaiting: f.gauge('saga_children_waiting', 'Executions that another one started and that are not over.'),
     callbackWaiting: f.gauge('saga_callback_waiting', 'Executions that wait for a callback, by key.', 'kid'),
     activePods: f.gauge('saga_redis_active_pods', 'Workers, according to the latest view of the members.'),
     ownedShards: f.gauge('saga_redis_owned_shards', 'Virtual shards that this process works on.'),

@@ -111,6 +111,8 @@ describe.each(Object.entries(stores))('queries of %s', (_title, create) => {
     `/workflows/ID/steps?cursor=${cursorOf('step', 2_147_483_647)}&limit=99999999`,
     `/workflows/ID/steps?cursor=${cursorOf('step', 0)}&order=desc`,
     '/workflows/ID/cancel-preview?cursor=999999',
+    '/workflows?parent=00000000-0000-0000-0000-000000000000&root=true',
+    `/workflows/ID/children?order=desc&limit=99999999&cursor=${cursorOf('execution', '00000000-0000-0000-0000-000000000000')}`,
   ];
 
   it.each(odd)('answer %s', async (path) => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { wholeShardSet } from '../../src/core/value/slot.ts';
+import type { FamilyPlace } from '../../src/core/context/family.ts';
 import type { PromotionSource, PromotionTarget } from '../../src/ports/promotion.ts';
 import { StoreUnavailable } from '../../src/ports/store.ts';
 import { promote, takeBack, type PromotionParts } from '../../src/app/promotion/promotion.ts';
@@ -94,9 +95,16 @@ function partsOf(life: { steps: number; isDone: boolean } = { steps: Number.MAX_
 const odd = '\u0000 \\u0000 "ö" \u{1F600} \n';
 const big = '{"big":9007199254740993,"amount":10.10,"odd":"\\u0000\\ud800"}';
 
+/** The third execution is a child of the first one. */
+const child: FamilyPlace = {
+  parent: { id: idOf(1), round: 1, nodeId: odd, visit: 2, item: [0, 7] },
+  root: idOf(1),
+  depth: 2,
+};
+
 const largeResponse = { status: 200, headers: {}, body: odd.repeat(10_000) };
 
-/** Three executions: one waits with events, one is over and was changed then, one will begin. A fourth was removed. */
+/** Three executions: one waits with events and has a child, one is over and was changed then, one will begin. A fourth was removed. */
 async function fill(): Promise<void> {
   await source.putDefinition({
     id: 'd-1',
@@ -117,7 +125,7 @@ async function fill(): Promise<void> {
       startKey: { caller: odd, key: 'k-1', fingerprint: 'f' },
     }),
     newExecution(2, { claim: 'old', name: odd, definitionHash: 'h2' }),
-    newExecution(3, { dueAt: Date.now() + 3_600_000, summary: summaryOf('SLEEPING') }),
+    newExecution(3, { dueAt: Date.now() + 3_600_000, summary: summaryOf('SLEEPING'), ...child }),
   ]);
   const key = { caller: 'c', key: 'k-4', fingerprint: 'f' };
   await source.submit([
@@ -178,6 +186,8 @@ async function contentOf(store: SqliteStore | PostgresStore): Promise<unknown> {
     (await store.listExecutions({ labels: { [odd]: odd } }, page)).items,
     (await store.listExecutions({ standing: true }, page)).items,
     await store.countActive(wholeShardSet),
+    (await store.listExecutions({ parent: idOf(1) }, page)).items,
+    await store.countChildren(idOf(1)),
     await store.getDefinitionBody('h1'),
     await store.getSetting('callback.key'),
   ];

@@ -252,7 +252,7 @@ it('keeps the definition that an execution is pinned to while another one of it 
 it('never removes an execution that a retry has just begun again', async () => {
   const over = { state: endState('FAILED'), summary: summaryOf('FAILED', { maybeStanding: false }) };
   await a.submit(numbers.map((n) => newExecution(n, over)));
-  const retry = (n: number): Promise<boolean> =>
+  const retry = (n: number): Promise<unknown> =>
     a.changeTerminal({
       id: idOf(n),
       seq: 0,

@@ -62,6 +62,29 @@ const summaryFields = {
   ),
 };
 
+const visitFields = {
+  round: count('The round of the execution that started it.'),
+  nodeId: shape.string({ description: 'Its workflow node.' }),
+  visit: count('Counts from 1.'),
+  item: shape.optional(
+    shape.array(shape.integer({ minimum: 0 }), {
+      description:
+        'The places of the items of the loops that the visit belongs to, outermost first; they count from 0.',
+    }),
+  ),
+};
+
+/** An execution in the list of the one that started it. */
+export const childDocument: Schema = shape.object({
+  id: shape.string({ format: 'uuid' }),
+  ...visitFields,
+  name: shape.string(),
+  version: shape.string(),
+  status,
+  startedAt: instant('Start of its round.'),
+  completedAt: shape.optional(instant('Present once over.')),
+});
+
 const labels = shape.texts();
 
 /** One element of the list of executions. */
@@ -70,6 +93,26 @@ export const summaryDocument: Schema = shape.object({ ...summaryFields, labels }
 /** The status document. */
 export const executionDocument: Schema = shape.object({
   ...summaryFields,
+  parent: shape.optional(
+    shape.object(
+      { id: shape.string({ format: 'uuid' }), ...visitFields },
+      { description: 'The visit that started it; absent where the credentials do not reach the execution.' },
+    ),
+  ),
+  root: shape.optional(
+    shape.string({ format: 'uuid', description: 'The execution at the top of its family; absent like parent.' }),
+  ),
+  children: shape.optional(
+    shape.object(
+      {
+        count: count('At most 10000.'),
+        running: count('Those that are not over.'),
+        corrupted: count('Those that are CORRUPTED.'),
+        first: shape.array(childDocument, { description: 'The first 20 by their start.' }),
+      },
+      { description: 'The executions that it started; absent where there are none.' },
+    ),
+  ),
   retryable: shape.boolean(),
   currentNodes: shape.array(
     shape.object({
@@ -110,6 +153,9 @@ export const executionDocument: Schema = shape.object({
       visit: count('Counts from 1.'),
       round: count('Counts from 1.'),
       outcome: shape.oneOf(['succeeded', 'unknown']),
+      child: shape.optional(
+        shape.string({ format: 'uuid', description: 'The execution that the visit of a workflow node started.' }),
+      ),
     }),
     { description: 'Effects that an execution which did not succeed left downstream.' },
   ),

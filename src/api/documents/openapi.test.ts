@@ -44,6 +44,7 @@ describe('/openapi.json', () => {
         'GET /workflows/{id}',
         'GET /workflows/{id}/audit',
         'GET /workflows/{id}/cancel-preview',
+        'GET /workflows/{id}/children',
         'GET /workflows/{id}/definition',
         'GET /workflows/{id}/events',
         'GET /workflows/{id}/node/{nodeId}/callback/{token}',

@@ -4,12 +4,14 @@ import type { JsonObject } from '../../core/value/json.ts';
 import { BadCursor } from '../../ports/store.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
 import type { Answer } from '../../app/answer.ts';
+import { listChildren } from '../../app/family/family-fields.ts';
 import { listCalls, listSteps } from '../../app/queries/history.ts';
 import { cancelPreview, maxPreviews, retryPreview } from '../../app/previews.ts';
 import { listExecutions, pinnedDefinition, statusDocument } from '../../app/queries/status.ts';
 import { type ApiContext, jsonBody, jsonListBody, jsonTextBody } from '../context.ts';
 import {
   callDocument,
+  childDocument,
   errorDocument,
   executionDocument,
   previewDocument,
@@ -28,6 +30,10 @@ const listQuery = shape.object(
   { ...filterFields, ...pageFields(listLimits.default, listLimits.max), ...offsetField },
   { additionalProperties: false },
 );
+
+const childrenQuery = shape.object(pageFields(listLimits.default, listLimits.max), {
+  additionalProperties: false,
+});
 
 const historyQuery = shape.object(pageFields(historyLimits.default, historyLimits.max), {
   additionalProperties: false,
@@ -103,6 +109,28 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
     async (request, reply) => {
       const answer = await pinnedDefinition(api.appFor(request), idOf(request.params));
       return answer.ok ? jsonTextBody(reply, answer.value) : refusalBody(reply, answer);
+    },
+  );
+  server.get(
+    '/:id/children',
+    {
+      schema: { params: idParameters, querystring: childrenQuery },
+      config: {
+        documentation: {
+          summary: 'The executions that an execution started, by their start',
+          tag: 'executions',
+          answers: answers(
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(childDocument) } },
+            [400, 404, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const page = pageOf(request.query as PageQuery, listLimits);
+      const answer = await listChildren(api.appFor(request), idOf(request.params), page);
+      return answer.ok ? pageBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );
   const histories = [

@@ -1,4 +1,5 @@
 import type { Env, Run } from '../../core/run.ts';
+import { placeOf } from '../../core/context/family.ts';
 import { type JsonObject, parseJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
@@ -46,6 +47,7 @@ async function bareRunOf(app: AppContext, detail: ExecutionDetail): Promise<Run>
       version: detail.version,
       payload: parseJson(detail.payload) as JsonObject,
       labels: detail.labels,
+      ...placeOf(detail),
     },
     state: detail.state,
     outputs: Outputs.leaving(Object.keys(detail.state.visits)),

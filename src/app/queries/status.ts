@@ -12,6 +12,7 @@ import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts'
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
 import { changesOf } from './changes.ts';
+import { familyFields } from '../family/family-fields.ts';
 import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from '../instants.ts';
 import { turns } from '../../engine/turns.ts';
@@ -31,14 +32,16 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
   if (detail === undefined) return unknownExecution(id);
   const plan = await planOf(app, detail);
   const { state } = detail;
-  const [effects, result, changes] = await Promise.all([
+  const [effects, result, changes, family] = await Promise.all([
     mayHaveEffects(plan, detail) ? effectsOf(app, detail) : [],
     hasSameResult(state, ended) ? early : resultOf(app, id, state),
     changesOf(app, detail),
+    familyFields(app, plan, detail),
   ]);
   const document: Record<string, Json> = {
     ...summaryDocument(detail),
-    retryable: detail.status === 'FAILED' || detail.status === 'CANCELLED' || detail.status === 'CORRUPTED',
+    ...family,
+    retryable: isRetryable(detail),
     currentNodes: currentNodes(plan, detail.state).map((node) => ({
       nodeId: node.nodeId,
       visit: node.visit,
@@ -49,11 +52,12 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
       ...(node.detail !== undefined && { detail: node.detail }),
     })),
     compensations: await compensationDocuments(app, detail, effects),
-    standing: standingOf(detail, effects).map(({ target, effect }) => ({
+    standing: standingOf(detail, effects).map(({ target, effect, child }) => ({
       nodeId: target.nodeId,
       visit: target.visit,
       round: target.round,
       outcome: effect ?? 'unknown',
+      ...(child !== undefined && { child }),
     })),
     ...(changes.length > 0 && { changes }),
     ...hookDocument(detail.state),
@@ -62,6 +66,11 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     ...(result !== undefined && { result }),
   };
   return granted(app.masker.json(document) as JsonObject);
+}
+
+/** A child is retried with its parent, unless it is CORRUPTED. */
+function isRetryable({ status, parent }: ExecutionDetail): boolean {
+  return status === 'CORRUPTED' || (parent === undefined && (status === 'FAILED' || status === 'CANCELLED'));
 }
 
 /** The state of the hook called at the end; empty before the end, and for an end without a hook. */

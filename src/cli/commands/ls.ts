@@ -11,6 +11,8 @@ interface ListOptions extends ServerOptions {
   readonly where?: readonly string[];
   readonly host?: string;
   readonly hook?: string;
+  readonly parent?: string;
+  readonly root?: boolean;
   readonly limit?: string;
   readonly cursor?: string;
 }
@@ -19,12 +21,13 @@ interface ListOptions extends ServerOptions {
 export function defineLs(command: Command, terminal: Terminal): void {
   addServerOptions(command.addOption(whereOption()).addOption(hostOption()), 'print the list as the server returns it')
     .option('--hook <state>', 'only runs whose hook is pending, or failed; the same as --where hook=<state>')
+    .option('--parent <id>', 'only runs that this run started itself; the same as --where parent=<id>')
+    .option('--root', 'only runs that no other run started; the same as --where root=true')
     .option('--limit <number>', 'the most rows to list, up to 200 (default: 50)')
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', '\nExit codes: 0 listed, also when nothing matches; 1 refused; 2 wrong usage or no server.')
     .action(async (options: ListOptions) => {
-      const hooks = options.hook === undefined ? [] : [`hook=${options.hook}`];
-      const query = queryOf(filterOf([...(options.where ?? []), ...hooks], options.host));
+      const query = queryOf(filterOf([...(options.where ?? []), ...abbreviated(options)], options.host));
       if (options.limit !== undefined) query.set('limit', options.limit);
       if (options.cursor !== undefined) query.set('cursor', options.cursor);
       const { rows, cursor } = await readPage(clientOf(options, terminal), query);
@@ -45,6 +48,15 @@ export function defineLs(command: Command, terminal: Terminal): void {
       }
       if (cursor !== undefined) terminal.note(`There are more: --cursor ${cursor}`);
     });
+}
+
+/** The options that abbreviate `--where`. */
+function abbreviated({ hook, parent, root }: ListOptions): readonly string[] {
+  return [
+    ...(hook === undefined ? [] : [`hook=${hook}`]),
+    ...(parent === undefined ? [] : [`parent=${parent}`]),
+    ...(root === true ? ['root=true'] : []),
+  ];
 }
 
 /** Bound of the pages read for one list: a filter that few runs match makes them short, or empty. */

@@ -12,6 +12,7 @@ export function executionLines(document: JsonObject, history: History, now: numb
     ...section('waits', waitingLines(document, now)),
     ...section('timeline', timeline(history)),
     ...section('changes', changeLines(document)),
+    ...section('children', childLines(document)),
     ...section('compensations', compensationLines(document)),
     ...section('standing', standingLines(document)),
     ...(result === undefined ? [] : section('result', [stringifyJson(result)])),
@@ -27,6 +28,8 @@ function facts(document: JsonObject): readonly string[] {
   const labels = ownProperty(document, 'labels');
   const pairs = isJsonObject(labels) ? Object.keys(labels).map((name) => `${name}=${field(labels, name)}`) : [];
   const rows: readonly (readonly [string, string])[] = [
+    ['parent', parentText(document)],
+    ['root', rootText(document)],
     ['round', field(document, 'round')],
     ['started', field(document, 'startedAt')],
     ['updated', field(document, 'updatedAt')],
@@ -36,6 +39,40 @@ function facts(document: JsonObject): readonly string[] {
     ['labels', pairs.join(', ')],
   ];
   return rows.filter(([, value]) => value !== '').map(([name, value]) => `  ${name.padEnd(9)}  ${value}`);
+}
+
+function parentText(document: JsonObject): string {
+  const parent = ownProperty(document, 'parent');
+  return isJsonObject(parent) ? `${field(parent, 'id')} (${visitText(parent)}, round ${field(parent, 'round')})` : '';
+}
+
+/** The root of the family, unless it is the parent. */
+function rootText(document: JsonObject): string {
+  const parent = ownProperty(document, 'parent');
+  const root = field(document, 'root');
+  return isJsonObject(parent) && field(parent, 'id') === root ? '' : root;
+}
+
+/** The visit that started a run: the node, its visit unless it is the first one, and the places of its items. */
+function visitText(row: JsonObject): string {
+  const item = ownProperty(row, 'item');
+  return `${nodeName(row)}${Array.isArray(item) ? `[${item.map(String).join(',')}]` : ''}`;
+}
+
+function childLines(document: JsonObject): readonly string[] {
+  const children = ownProperty(document, 'children');
+  if (!isJsonObject(children)) return [];
+  const rows = rowsOf(children, 'first');
+  const count = Number(field(children, 'count'));
+  const table = tableLines(
+    ['node', 'round', 'id', 'status', 'name', 'version'],
+    rows.map((row) => [
+      visitText(row),
+      ...['round', 'id', 'status', 'name', 'version'].map((name) => field(row, name)),
+    ]),
+  );
+  const rest = `of ${String(count)}, ${field(children, 'running')} running; trama ls --parent ${field(document, 'id')} lists them`;
+  return count > rows.length ? [...table, rest] : table;
 }
 
 /** The outcome of the hook, and the reason where it was not delivered. */

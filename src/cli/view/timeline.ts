@@ -117,8 +117,14 @@ export function standingLines(document: JsonObject): readonly string[] {
     .filter(isJsonObject)
     .map(
       (effect) =>
-        `still stands: ${field(effect, 'nodeId')} (visit ${field(effect, 'visit')}, ${field(effect, 'outcome')})`,
+        `still stands: ${field(effect, 'nodeId')} (visit ${field(effect, 'visit')}, ${field(effect, 'outcome')}${childText(effect)})`,
     );
+}
+
+/** The run that the visit started, if it did. */
+function childText(effect: JsonObject): string {
+  const child = field(effect, 'child');
+  return child === '' ? '' : `, run ${child}`;
 }
 
 /** Lines about a hook that has not been delivered, with the reason; otherwise empty. */

@@ -191,7 +191,7 @@ export const runtimeKeys: SectionKeys<'runtime' | 'hooks' | 'vars' | 'secrets' |
   'maintenance.enabled': { meaning: 'Deletes old executions.', kind: flag, default: true },
   'maintenance.retentionDays': {
     meaning:
-      'How long executions are kept after their end; CORRUPTED ones and those with unsettled unknown effects are kept for ever.',
+      'How long executions are kept after their end; CORRUPTED ones and those with unsettled unknown effects are kept for ever. An execution that another one started goes with the root of its family; one that must be kept keeps all of them.',
     unit: 'days',
     kind: integer(1, 36_500),
     default: 15,

@@ -1,4 +1,5 @@
 import type { Run, Signal } from '../../core/apply.ts';
+import type { FamilyPlace } from '../../core/context/family.ts';
 import type { FailureReason, State, TerminalStatus } from '../../core/state.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { ClaimedExecution } from './driver-contract.ts';
@@ -78,7 +79,7 @@ export function reportSignals(
 }
 
 /** The row of a finished execution. */
-export interface Finished {
+export interface Finished extends FamilyPlace {
   readonly id: string;
   readonly name: string;
   readonly version: string;
@@ -102,6 +103,7 @@ function recordFinished(
   { status, reason }: { readonly status: TerminalStatus; readonly reason?: FailureReason },
 ): void {
   const { id, name, version, state, traceparent, traceId } = finished;
+  if (finished.parent !== undefined) telemetry.childEnded(status);
   const { tracer } = telemetry;
   if (tracer !== undefined) recordRound(tracer, finished, traceparent, status, reason);
   if (!telemetry.logs('info')) return;

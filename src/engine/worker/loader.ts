@@ -1,12 +1,9 @@
 import type { Run } from '../../core/apply.ts';
 import { openDeadline } from '../../core/due.ts';
 import type { CallCommand, Event } from '../../core/event.ts';
-import type { JsonObject } from '../../core/value/json.ts';
-import { parseJson } from '../../core/value/json.ts';
-import { Outputs } from '../../core/context/outputs.ts';
+import { type OutputQuery, Outputs } from '../../core/context/outputs.ts';
 import { type State, stateFormat } from '../../core/state.ts';
 import { isBlocked } from '../../core/call/attempting.ts';
-import type { OutputQuery } from '../../core/context/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
 import { lackOfCall, wantedOutputs } from '../../core/context/wanted.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -17,6 +14,7 @@ import type { BoundedMap } from '../bounded-map.ts';
 import type { CallRunner } from '../call/call-runner.ts';
 import { Coalescer, type CoalescerParts } from '../write/coalescer.ts';
 import type { Lease } from './lease.ts';
+import { bareRun, wholeRun } from './loaded-run.ts';
 import { bytesPerChar, executionBytes, type MemoryLedger } from './memory-ledger.ts';
 import type { PatientReads } from '../write/patient-reads.ts';
 import type { PlanCache } from './plan-cache.ts';
@@ -381,16 +379,6 @@ function endOf({ inbox, claims, state }: LoadedExecution, now: number): End | un
   if (claims < suspectFrom) return undefined;
   const isCancelled = inbox.some(({ event }) => event.type === 'cancelled');
   return isCancelled || (openDeadline(state) ?? Infinity) <= now ? 'given up' : undefined;
-}
-
-/** The execution without payload and outputs, which an immediate end does not need. */
-function bareRun({ id, name, version, labels, state }: LoadedExecution, plan: Run['plan']): Run {
-  return { plan, header: { id, name, version, payload: {}, labels }, state, outputs: Outputs.empty };
-}
-
-function wholeRun(loaded: LoadedExecution, plan: Plan, payload: string, outputs: Outputs): Run {
-  const bare = bareRun(loaded, plan);
-  return { ...bare, header: { ...bare.header, payload: parseJson(payload) as JsonObject }, outputs };
 }
 
 /** Estimated bytes in memory of the loaded execution. */

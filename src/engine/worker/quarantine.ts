@@ -1,3 +1,4 @@
+import { placeOf } from '../../core/context/family.ts';
 import { summarize } from '../../core/summary.ts';
 import { quarantined } from '../../core/transition/control.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -51,7 +52,7 @@ export function quarantine(
     switch (result.kind) {
       case 'written':
         if (loaded.state.end !== undefined) telemetry.definition(name, version).hookEnded('failed');
-        else reportFinished(telemetry, { id, name, version, state, traceparent, traceId });
+        else reportFinished(telemetry, { id, name, version, state, traceparent, traceId, ...placeOf(loaded) });
         watch.changed(id, state);
         pool.giveBack(lease, 'ack');
         return;

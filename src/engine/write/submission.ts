@@ -15,5 +15,7 @@ export interface Submission {
   /** The execution starts no earlier than this. */
   readonly startAt?: number;
   readonly traceparent?: string;
+  /** The claim under which the parent is held, which starts it; see `NewExecution.parentClaim`. */
+  readonly parentClaim?: string;
   readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };
 }

@@ -1,5 +1,6 @@
 import type { Run, Transition } from '../../core/apply.ts';
 import { canPark, dueAt } from '../../core/due.ts';
+import { placeOf } from '../../core/context/family.ts';
 import { slotOf } from '../../core/value/slot.ts';
 import { begin } from '../../core/start.ts';
 import { summarize } from '../../core/summary.ts';
@@ -222,7 +223,8 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
   }
 
   #began(first: Transition): void {
-    const { plan, header, definition, mustBeStored, payload, createdAt, traceparent, startKey } = this.#submission;
+    const { plan, header, definition, mustBeStored, payload, createdAt, traceparent } = this.#submission;
+    const { startKey, parentClaim } = this.#submission;
     const { state, steps } = first;
     this.#first = first;
     this.row = {
@@ -243,6 +245,8 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
       dueAt: canPark(state) ? (dueAt(state) ?? this.dueAt) : this.dueAt,
       ...(this.#lease === undefined ? undefined : { claim: this.#lease.claim }),
       ...(startKey === undefined ? undefined : { startKey }),
+      ...placeOf(header),
+      ...(parentClaim === undefined ? undefined : { parentClaim }),
     };
   }
 

@@ -1,8 +1,9 @@
 import type { CallbackEvent, ChildEndedEvent, Event, ResolvedEvent } from '../../core/event.ts';
+import type { FamilyPlace } from '../../core/context/family.ts';
 import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
 import type { State } from '../../core/state.ts';
 import type { AuditEntry } from '../audit.ts';
-import type { ExecutionSummary, FamilyPlace } from '../records.ts';
+import type { ExecutionSummary } from '../records.ts';
 import type { TakeOverBounds } from '../store-bounds.ts';
 
 /**
@@ -68,7 +69,8 @@ export interface InboxRow {
 
 /**
  * An event that a write of one execution appends to the inbox of another one, in the same transaction. The store does not ask the
- * core: an execution that is over or does not exist takes nothing. The target is due at `row.at` at the latest.
+ * core: an execution that is over or does not exist takes nothing. The target is due at `row.at` at the latest. One that the engine
+ * has parked as CORRUPTED takes the ends of its children, since a retry goes on where it stood.
  *
  * In a `childEnded` event the store sets `standing` to whether effects of the execution stand that it writes: only step rows say.
  */
@@ -187,7 +189,15 @@ export interface TerminalChange {
   readonly audit?: AuditEntry;
   /** Appended if the change is made. */
   readonly tells?: readonly Tell[];
+  /**
+   * The root of the execution's family: the change is refused while the root exists and is not over. The same transaction decides, so
+   * that a root which begins a new round at the same time either sees the change or prevents it.
+   */
+  readonly ifRootOver?: string;
 }
+
+/** Whether a change of a terminal execution was made; `root_open` only with `ifRootOver`. */
+export type TerminalChangeResult = boolean | 'root_open';
 
 /** The result of an offer; see `core/admission.ts`. */
 export type OfferResult =
@@ -240,7 +250,7 @@ export interface ExecutionStore {
    */
   terminateChildren(id: string, eventId: string, now: number, after?: string): Promise<TerminatedChildren>;
   /** Changes a terminal execution; false when it is no longer terminal at that seq. */
-  changeTerminal(change: TerminalChange): Promise<boolean>;
+  changeTerminal(change: TerminalChange): Promise<TerminalChangeResult>;
   /**
    * In one transaction: locks the row, calls `admit` of the core, appends the event, increments inboxSeq, sets `dueAt` =
    * least(dueAt, now).

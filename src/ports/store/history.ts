@@ -17,8 +17,8 @@ export interface ExecutionFilter {
   readonly standing?: boolean;
   /** Only executions that this one started itself. */
   readonly parent?: string;
-  /** Only executions that no other one started. */
-  readonly root?: true;
+  /** Whether no other execution started them. */
+  readonly root?: boolean;
   /** Only terminal ones whose hook is undelivered (`pending`) or was given up (`failed`). */
   readonly hook?: 'pending' | 'failed';
   readonly startedAfter?: number;

@@ -11,6 +11,8 @@ export interface ActiveCounts {
   readonly callbackKeys: Readonly<Record<string, number>>;
   /** Terminal ones whose hook is undelivered. */
   readonly pendingHooks: number;
+  /** Those that another execution started and that are not over. */
+  readonly openChildren: number;
 }
 
 /** Reconciliation, gauges and retention: due executions, counts, deletion. */

@@ -104,13 +104,14 @@ INSERT INTO ${table}_${name} SELECT * FROM moved`,
 }
 
 /**
- * Whether a family keeps a month, by index: a root outside of it still exists, or a member outside of it must be kept. The
- * parameters from this number on are the month's range of ids.
+ * Whether a family keeps a month that has no member to keep, by index: a root outside of the month still exists, or a member outside
+ * of it must be kept. The parameters from the number `range` on are the month's range of ids.
  */
 const familyKeepsSql = (name: string, range: number): string => `
 EXISTS (
   SELECT 1 FROM (
-    SELECT DISTINCT root FROM execution_${name} WHERE root IS NOT NULL AND (root < $${range} OR root >= $${range + 1})
+    SELECT root FROM execution_${name} e WHERE NOT ${keepsFamily('e')} AND root < $${range}
+    UNION SELECT root FROM execution_${name} e WHERE NOT ${keepsFamily('e')} AND root >= $${range + 1}
   ) m CROSS JOIN LATERAL (
     SELECT 1 FROM execution r WHERE ${isLookedUp('r.id', 'm.root')} LIMIT 1
   ) r

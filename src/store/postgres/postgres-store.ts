@@ -16,6 +16,7 @@ import type {
   StoreFault,
   SubmitResult,
   TerminalChange,
+  TerminalChangeResult,
   TerminatedChildren,
 } from '../../ports/store.ts';
 import type { DueRow } from '../../ports/records.ts';
@@ -244,7 +245,7 @@ export class PostgresStore extends EncodedStore implements Store {
     }
   }
 
-  async changeTerminal(change: TerminalChange): Promise<boolean> {
+  async changeTerminal(change: TerminalChange): Promise<TerminalChangeResult> {
     return changeTerminal(this.#connections, change, this.#show);
   }
 

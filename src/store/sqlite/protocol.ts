@@ -15,6 +15,7 @@ import type {
   PutDefinitionResult,
   StoreUnavailable,
   SubmitResult,
+  TerminalChangeResult,
   TerminatedChildren,
 } from '../../ports/store.ts';
 import type { DueRow } from '../../ports/records.ts';
@@ -87,6 +88,7 @@ export interface ChangeValues {
   readonly calls: readonly CallValues[];
   readonly undo: readonly UndoMark[];
   readonly tells: readonly TellValues[] | null;
+  readonly ifRootOver: string | null;
   readonly audit: AuditEntry | undefined;
 }
 
@@ -136,7 +138,7 @@ export interface Operations extends Immediate<StoredRows> {
   checkpoint(batch: readonly CheckpointValues[]): readonly CheckpointAnswer[];
   /** `after` is empty for the first children. */
   terminateChildren(id: string, eventId: string, now: number, after: string): TerminatedChildren;
-  changeTerminal(change: ChangeValues): boolean;
+  changeTerminal(change: ChangeValues): TerminalChangeResult;
   offer(offer: OfferValues, now: number): OfferResult;
   findDue(shards: ShardSet, until: number, limit: number, cursor: DueCursor | undefined): readonly DueRow[];
   appendAudit(entry: AuditEntry): void;

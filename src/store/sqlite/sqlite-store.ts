@@ -11,6 +11,7 @@ import type {
   StoreFault,
   SubmitResult,
   TerminalChange,
+  TerminalChangeResult,
   TerminatedChildren,
   Checkpoint,
   CheckpointResult,
@@ -162,7 +163,7 @@ export class SqliteStore extends EncodedStore implements Store {
     );
   }
 
-  async changeTerminal(change: TerminalChange): Promise<boolean> {
+  async changeTerminal(change: TerminalChange): Promise<TerminalChangeResult> {
     return this.#thread.call('changeTerminal', changeValues(change, this.#show));
   }
 

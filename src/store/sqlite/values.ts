@@ -77,6 +77,7 @@ export function changeValues(x: TerminalChange, show?: ShowStep): ChangeValues {
     calls: (x.calls ?? []).map((row) => callValues(x.id, row)),
     undo: x.undo,
     tells: tellValues(x.tells),
+    ifRootOver: x.ifRootOver ?? null,
     audit: x.audit,
   };
 }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { wholeShardSet } from '../../../src/core/value/slot.ts';
 import { parseJson, stringifyJson } from '../../../src/core/value/json.ts';
 import type { NewExecution, Tell } from '../../../src/ports/store.ts';
-import type { FamilyPlace } from '../../../src/ports/records.ts';
+import type { FamilyPlace } from '../../../src/core/context/family.ts';
 import {
   checkpointOf,
   effectStep,
@@ -67,7 +67,7 @@ export function families(test: StoreUnderTest): void {
   it('keeps the place of an execution in its family', async () => {
     const { store } = test;
     const { parent, root, depth } = placeOf(2, 1, 4);
-    const item = { ...parent, item: [3, 0] };
+    const item = { ...parent, nodeId: 'ship \u0000 \ud800 \\u0000 "é"', item: [3, 0] };
     await store.submit([
       newExecution(1),
       newExecution(2, placeOf(1)),
@@ -142,7 +142,9 @@ export function families(test: StoreUnderTest): void {
     expect(await list({ parent: idOf(9) })).toEqual([]);
     expect(await list({ root: true })).toEqual([1, 6]);
     expect(await list({ root: true, labels: { k: 'v' } })).toEqual([6]);
+    expect(await list({ root: false })).toEqual([2, 3, 4, 5, 7]);
     expect(await list({ root: true, statuses: ['IN_PROGRESS'] })).toEqual([1, 6]);
+    expect((await store.countActive(wholeShardSet)).openChildren).toBe(3);
     expect(await store.countChildren(idOf(1))).toEqual({ count: 3, running: 1, corrupted: 1 });
     expect(await store.countChildren(idOf(1), ['or*'])).toEqual({ count: 2, running: 1, corrupted: 0 });
     expect(await store.countChildren(idOf(1), [])).toEqual({ count: 0, running: 0, corrupted: 0 });
@@ -281,6 +283,24 @@ export function families(test: StoreUnderTest): void {
     expect(await dueOf(1)).toBeUndefined();
   });
 
+  it('tells an execution that the engine has parked as CORRUPTED of the ends of its children, and nothing else', async () => {
+    const { store } = test;
+    const reasons = ['engine', 'compensation'] as const;
+    await store.submit([
+      ...reasons.map((reason, i) => {
+        const summary = summaryOf('CORRUPTED', { reason });
+        return newExecution(i + 1, { state: endState('CORRUPTED', { end: { status: 'CORRUPTED', reason } }), summary });
+      }),
+      newExecution(3, { ...placeOf(1), claim: 'c' }),
+    ]);
+    const cancel: Tell['row'] = { id: 'x', at: start, event: { type: 'cancelled', inboxId: 'x' } };
+    const tells = [1, 2].flatMap((n) => [endOf(3), cancel].map((row) => ({ executionId: idOf(n), row })));
+    await store.checkpoint([checkpointOf(3, 'c', 0, { ...over, tells })]);
+    expect(await read(1)).toEqual([1, ['end-3']]);
+    expect(await read(2)).toEqual([0, []]);
+    expect(await dueOf(1)).toBeUndefined();
+  });
+
   it('tells one execution of many children in one batch, whose own checkpoint is in it, too', async () => {
     const { store } = test;
     const children = [2, 3, 4, 5];
@@ -343,7 +363,7 @@ export function families(test: StoreUnderTest): void {
     ]);
     for (const n of [12, 13, 14, 15]) expect(await store.getProgress(idOf(n))).toBeUndefined();
     await store.takeOver([{ id: idOf(1), claim: 'q' }], start);
-    // What was inserted before is there, whoever holds the parent now.
+    // An execution that was inserted before is there under any claim.
     expect(await store.submit([child(11, 1, 'p'), child(12, 1, 'q'), child(17, 1, 'p')])).toEqual([
       { kind: 'created' },
       { kind: 'created' },
@@ -395,6 +415,29 @@ export function families(test: StoreUnderTest): void {
     for (const n of [500, 501, 502, 503]) expect(await read(n)).toEqual([0, []]);
     expect(await store.terminateChildren(idOf(503), 'x', start)).toEqual({ told: [] });
     expect(await store.terminateChildren(idOf(10), 'x', start)).toEqual({ told: [{ id: idOf(502), slot: 502 }] });
+  });
+
+  it('changes a member only once its root is over, where that is asked for', async () => {
+    const { store } = test;
+    await store.submit([newExecution(1, { claim: 'p' }), newExecution(2, { ...placeOf(1), ...born })]);
+    const change = {
+      id: idOf(2),
+      seq: 0,
+      writeId: 'w',
+      state: stateOf(),
+      summary: summaryOf('COMPENSATING'),
+      dueAt: start,
+      steps: [],
+      undo: [],
+      ifRootOver: idOf(1),
+    };
+    expect(await store.changeTerminal(change)).toBe('root_open');
+    expect(await store.changeTerminal({ ...change, seq: 7 })).toBe(false);
+    expect(await store.getProgress(idOf(2))).toMatchObject({ status: 'SUCCEEDED', seq: 0 });
+    await store.checkpoint([checkpointOf(1, 'p', 0, over)]);
+    for (let i = 0; i < 2; i++) expect(await store.changeTerminal(change)).toBe(true);
+    await store.submit([newExecution(3, { ...placeOf(9), ...born })]);
+    expect(await store.changeTerminal({ ...change, id: idOf(3), ifRootOver: idOf(9) })).toBe(true);
   });
 
   it('lets executions tell each other at the same time', async () => {

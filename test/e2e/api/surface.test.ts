@@ -31,6 +31,7 @@ const rows = [
   'POST /workflows/{id}/wake',
   'POST /workflows/{id}/resolve',
   'GET /workflows/{id}/cancel-preview',
+  'GET /workflows/{id}/children',
   'GET /workflows/{id}/retry-preview',
   'POST /workflows/{id}/node/{nodeId}/callback',
   'POST /workflows/{id}/node/{nodeId}/callback/{token}',

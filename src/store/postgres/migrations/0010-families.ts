@@ -10,6 +10,6 @@ ALTER TABLE execution ADD COLUMN root uuid;
 ALTER TABLE execution ADD COLUMN link text;
 CREATE INDEX execution_by_parent ON execution (parent, id) WHERE parent IS NOT NULL;
 CREATE INDEX execution_family
-  ON execution (root, ((completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2)), id)
-  WHERE root IS NOT NULL;
+  ON execution (((completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2)), root, id)
+  INCLUDE (slot) WHERE root IS NOT NULL;
 `;

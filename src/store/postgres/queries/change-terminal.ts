@@ -1,6 +1,6 @@
 import type { ExecutionStatus } from '../../../core/state.ts';
 import type { ShowStep } from '../../../ports/listing.ts';
-import type { TerminalChange } from '../../../ports/store.ts';
+import type { TerminalChange, TerminalChangeResult } from '../../../ports/store.ts';
 import { encode, isOver } from '../../row-text.ts';
 import { summaryValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../columns/binary-array.ts';
@@ -74,7 +74,11 @@ interface Row {
  *
  * Throws the server's error when a value cannot be stored.
  */
-export function changeTerminal(connections: Connections, x: TerminalChange, show?: ShowStep): Promise<boolean> {
+export function changeTerminal(
+  connections: Connections,
+  x: TerminalChange,
+  show?: ShowStep,
+): Promise<TerminalChangeResult> {
   int4(x.seq);
   int4(x.summary.round);
   for (const at of [x.summary.updatedAt, x.summary.startedAt, x.summary.completedAt ?? 0, x.dueAt ?? 0]) int8(at);
@@ -82,11 +86,13 @@ export function changeTerminal(connections: Connections, x: TerminalChange, show
   const state = encode(x.state);
   const tells = tellValues(x.id, x.tells);
   return connections.transaction('short', async (session) => {
-    if (tells.length > 0) await lockInOrder(session, [x.id, ...tells.map(({ executionId }) => executionId)]);
+    const others = [...tells.map((one) => one.executionId), ...(x.ifRootOver === undefined ? [] : [x.ifRootOver])];
+    const locked = others.length === 0 ? undefined : await lockInOrder(session, [x.id, ...others]);
     const [row] = await session.query<Row>({ name: 'change-lock', text: lockSql, values: [x.id] });
     if (row === undefined) return false;
     if (row.change === encodeText(x.writeId)) return true;
     if (!isOver(row) || row.seq !== x.seq) return false;
+    if (x.ifRootOver !== undefined && locked?.get(x.ifRootOver)?.isOpen === true) return 'root_open';
     const texts = summaryValues(x.summary).map((value) => (typeof value === 'string' ? encodeText(value) : value));
     const values = [x.id, encodeText(x.writeId), x.summary.updatedAt, state, x.dueAt, ...texts];
     await session.query({ text: updateSql, values });

@@ -3,6 +3,7 @@ import type { DueRow } from '../../../ports/records.ts';
 import { activeStatuses } from '../../row-text.ts';
 import type { CountValues, DueValues } from '../../stored-rows.ts';
 import { int4Array } from '../columns/binary-array.ts';
+import { keepsFamily } from '../columns/family.ts';
 import type { Connections } from '../connection/connections.ts';
 import { decodeText } from '../columns/text-column.ts';
 
@@ -35,6 +36,9 @@ UNION ALL
 SELECT 'keys', callback_keys, count(*) FROM execution
 WHERE callback_keys IS NOT NULL AND ${inShards('$1::int', '$2::int[]')}
 GROUP BY callback_keys
+UNION ALL
+SELECT 'children', '', count(*) FROM execution e
+WHERE ${keepsFamily('e')} AND root IS NOT NULL AND completed_at IS NULL AND ${inShards('$1::int', '$2::int[]')}
 UNION ALL
 SELECT 'hooks', '', count(*) FROM execution
 WHERE due_at IS NOT NULL AND completed_at IS NOT NULL AND ${inShards('$1::int', '$2::int[]')}`;
@@ -77,7 +81,10 @@ export async function listDue(
   return rows.map((row) => ({ ...row, claim: row.claim === null ? null : decodeText(row.claim) }));
 }
 
-/** Counts executions that are non-terminal or CORRUPTED, or have an undelivered hook. Reads one index entry per counted one. */
+/**
+ * Counts executions that are non-terminal or CORRUPTED, have a parent and are not over, or have an undelivered hook. Reads about one
+ * index entry per counted one.
+ */
 export async function countActive(
   connections: Connections,
   { count, shards }: ShardSet,

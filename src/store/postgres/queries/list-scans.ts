@@ -71,7 +71,7 @@ export function rareConditions(text: StatementText, filter: ExecutionFilter): st
 /** The conditions that all scans share, without labels. */
 function conditions(text: StatementText, filter: ExecutionFilter): string[] {
   const standing = filter.standing === false ? ['e.standing = 0'] : [];
-  const root = filter.root === true ? ['e.parent IS NULL'] : [];
+  const root = filter.root === undefined ? [] : [`e.parent IS ${filter.root ? '' : 'NOT '}NULL`];
   return [...timeConditions(text, filter), ...rareConditions(text, filter), ...standing, ...root];
 }
 

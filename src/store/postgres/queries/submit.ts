@@ -224,7 +224,7 @@ function parameters(batch: readonly SubmitValues[], bodies: readonly number[]): 
     textArray(summaries.map((summary) => encodeTextOrNull(callbackKeysText(summary)))),
     uuidArray(batch.map(({ family: [parent] }) => parent)),
     uuidArray(batch.map(({ family: [, root] }) => root)),
-    textArray(batch.map(({ family: [, , link] }) => encodeTextOrNull(link))),
+    textArray(batch.map(({ family: [, , link] }) => link)),
     ...storedParameters(sources, bodies),
     ...steps.parameters(),
     uuidArray(labels.map(([id]) => id)),

@@ -16,6 +16,8 @@ WITH fresh AS MATERIALIZED (
   SELECT i.*, row_number() OVER (PARTITION BY i.execution ORDER BY i.nr) AS nth
   FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::uuid[]) WITH ORDINALITY
     AS i (execution, id, at, event, sender, nr)
+  JOIN execution e ON ${isLookedUp('e.id', 'i.execution')}
+    AND (e.completed_at IS NULL OR (i.sender IS NOT NULL AND e.status = 'CORRUPTED' AND e.reason = 'engine'))
   WHERE NOT EXISTS (SELECT 1 FROM inbox b WHERE ${isLookedUp('b.execution', 'i.execution')} AND b.id = i.id)
 ), bumped AS (
   UPDATE execution e
@@ -23,7 +25,7 @@ WITH fresh AS MATERIALIZED (
   FROM (
     SELECT execution, count(*)::int AS count, min(at) AS due FROM fresh GROUP BY execution
   ) f
-  WHERE ${isLookedUp('e.id', 'f.execution')} AND e.completed_at IS NULL
+  WHERE ${isLookedUp('e.id', 'f.execution')}
   RETURNING e.id, e.inbox_seq - f.count AS before
 )
 INSERT INTO inbox (execution, position, id, at, pending, event)
@@ -80,7 +82,7 @@ export async function lockInOrder(session: Session, ids: Iterable<string>): Prom
  * Appends events to the inboxes of executions that this transaction has locked (see {@link lockInOrder}), increments their inbox
  * seqs and makes them due at the events' instants.
  *
- * Guarantees: an execution that is over or does not exist takes nothing; an inbox that has or had the event's id takes it no second
+ * Guarantees: an execution that is over or does not exist takes nothing, but for ends of children after a quarantine; an inbox that has or had the event's id takes it no second
  * time. The rows of the executions that tell are written already.
  */
 export async function tell(session: Session, tells: readonly TellValues[]): Promise<void> {

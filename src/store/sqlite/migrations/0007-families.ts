@@ -8,7 +8,8 @@ ALTER TABLE execution ADD COLUMN parent TEXT;
 ALTER TABLE execution ADD COLUMN root TEXT;
 ALTER TABLE execution ADD COLUMN link TEXT;
 CREATE INDEX execution_by_parent ON execution (parent, id) WHERE parent IS NOT NULL;
-CREATE INDEX execution_family ON execution (root, ((completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2)), id)
+CREATE INDEX execution_family
+  ON execution ((completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2), root, id)
   WHERE root IS NOT NULL;
 
 -- An execution that has a parent goes with its root.

@@ -25,6 +25,7 @@ const terminal: ReadonlySet<string> = new Set(terminalStatuses);
 /** Prepares it. */
 export function changeTerminal(session: Session): Operations['changeTerminal'] {
   const select = session.one<{ no: number; seq: number; change: string | null; status: string }>(selectSql);
+  const isOpen = session.one('SELECT 1 FROM execution WHERE id = ? AND completed_at IS NULL');
   const update = session.write(updateSql);
   const append = appendHistory(session);
   const summarize = setSummary(session);
@@ -35,6 +36,7 @@ export function changeTerminal(session: Session): Operations['changeTerminal'] {
     if (row === undefined) return false;
     if (row.change === x.writeId) return true;
     if (!terminal.has(row.status) || row.seq !== x.seq) return false;
+    if (x.ifRootOver !== null && isOpen(x.ifRootOver) !== undefined) return 'root_open';
     update(x.seq + 1, x.writeId, x.updatedAt, x.state, row.no);
     append(row.no, x.steps, x.calls, x.undo);
     summarize(row.no, x.summary, x.maybeStanding, x.dueAt);

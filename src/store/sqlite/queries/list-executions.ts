@@ -100,7 +100,7 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
   add('e.reason = ?', filter.reason);
   add('e.failed_node_id = ?', filter.failedNodeId);
   add('e.parent = ?', filter.parent);
-  if (filter.root === true) found.push({ sql: 'e.parent IS NULL', values: [] });
+  if (filter.root !== undefined) found.push({ sql: `e.parent IS ${filter.root ? '' : 'NOT '}NULL`, values: [] });
   add('e.started_at >= ?', filter.startedAfter);
   add('e.started_at < ?', filter.startedBefore);
   add('e.completed_at >= ?', filter.completedAfter);

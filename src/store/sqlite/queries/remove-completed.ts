@@ -15,6 +15,7 @@
 import { decodeLabels } from '../../row-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
+import { keepsFamily } from './keeps-family.ts';
 
 /** Roots that one transaction looks at. */
 const maxLooked = 1000;
@@ -25,19 +26,17 @@ WHERE completed_at IS NOT NULL AND status <> 'CORRUPTED' AND standing < 2 AND ro
   AND due_at IS NULL AND (completed_at, no) > (?, ?)
 ORDER BY completed_at, no LIMIT ${maxLooked}`;
 
-/** In the words of the index: whether a member keeps its family. */
-const keeps = "(completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2)";
+const keeperSql = `SELECT 1 FROM execution INDEXED BY execution_family WHERE root = ? AND ${keepsFamily} = 1 LIMIT 1`;
 
-const keeperSql = `SELECT 1 FROM execution INDEXED BY execution_family WHERE root = ? AND ${keeps} = 1 LIMIT 1`;
-
-const memberSql = 'SELECT 1 FROM execution INDEXED BY execution_family WHERE root = ? LIMIT 1';
+const memberSql = `SELECT 1 FROM execution INDEXED BY execution_family WHERE root = ? AND ${keepsFamily} IN (0, 1) LIMIT 1`;
 
 const orphansSql = `
 SELECT e.no, e.id, e.body, e.labels FROM removed_root r CROSS JOIN execution e INDEXED BY execution_family
-WHERE e.root = r.root AND ${keeps.replaceAll(/completed_at|due_at|status|standing/g, 'e.$&')} = 0 LIMIT ?`;
+WHERE e.root = r.root AND ${keepsFamily} = 0 LIMIT ?`;
 
 const settledSql = `
-DELETE FROM removed_root WHERE NOT EXISTS (SELECT 1 FROM execution e WHERE e.root = removed_root.root)`;
+DELETE FROM removed_root WHERE NOT EXISTS (
+  SELECT 1 FROM execution INDEXED BY execution_family WHERE root = removed_root.root AND ${keepsFamily} IN (0, 1))`;
 
 const orphanSql = 'UPDATE start_key SET orphan = 1 WHERE execution_id = ?';
 

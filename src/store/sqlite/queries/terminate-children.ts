@@ -8,13 +8,14 @@ import { maxTerminatedTogether, type TerminatedChildren } from '../../../ports/s
 import { encodeTold } from '../../row-text.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
+import { keepsFamily } from './keeps-family.ts';
 import { tells } from './tells.ts';
 
 const rootSql = 'SELECT coalesce(root, id) AS root FROM execution WHERE id = ?';
 
 const childrenSql = `
 SELECT id, slot FROM execution INDEXED BY execution_family
-WHERE root = ? AND (completed_at IS NULL OR due_at IS NOT NULL OR status = 'CORRUPTED' OR standing = 2) = 1
+WHERE root = ? AND ${keepsFamily} = 1
   AND id > ? AND parent = ? AND completed_at IS NULL
 ORDER BY id LIMIT ?`;
 
