@@ -96,6 +96,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retryable: false,
     meaning: 'The execution is in a state in which this is not possible.',
   },
+  nothing_to_undo: {
+    status: 409,
+    retryable: false,
+    meaning: 'Nothing of the execution has a compensation that is due.',
+  },
   definition_conflict: {
     status: 409,
     retryable: false,

@@ -31,6 +31,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /workflows/:id/events': viewer,
   'GET /workflows/:id/cancel-preview': viewer,
   'GET /workflows/:id/retry-preview': viewer,
+  'GET /workflows/:id/undo-preview': viewer,
 
   'GET /workflows/:id/audit': operator,
   'POST /workflows/:id/retry': operator,
@@ -38,6 +39,7 @@ const table: Readonly<Record<string, Access>> = {
   'POST /workflows/:id/terminate': operator,
   'POST /workflows/:id/wake': operator,
   'POST /workflows/:id/resolve': operator,
+  'POST /workflows/:id/undo': operator,
   'POST /workflows/:id/hook/redeliver': operator,
   'POST /workflows/bulk': operator,
 

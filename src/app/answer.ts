@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'definition_conflict'
   | 'idempotency_key_reused'
   | 'state_conflict'
+  | 'nothing_to_undo'
   | 'unknown_hold'
   | 'too_many_holds'
   | 'unstorable'

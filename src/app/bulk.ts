@@ -7,10 +7,10 @@ import type { Answer } from './answer.ts';
 import { type Accepted, cancel, terminate, wake } from './control.ts';
 import { findExecutions, type FindFilter } from './queries/find.ts';
 import type { AppContext } from './context.ts';
-import { redeliver, retry } from './settle.ts';
+import { redeliver, retry, undo } from './settle.ts';
 
 /** A change that a bulk request can make. */
-export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
+export type BulkAction = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver' | 'undo';
 
 /** A bulk request. */
 export interface BulkRequest {
@@ -50,11 +50,14 @@ const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonl
   cancel: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING'],
   terminate: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'],
   wake: ['SLEEPING'],
+  undo: ['SUCCEEDED'],
 };
 
 /** Adds the default of the action to the filter: failed hooks for a redelivery, else {@link defaultStatuses}. */
 function completed(action: BulkAction, filter: FindFilter): FindFilter {
   if (action === 'redeliver') return { hook: 'failed', ...filter };
+  // A child is undone with the execution that started it.
+  if (action === 'undo' && filter.statuses === undefined) return { statuses: ['SUCCEEDED'], root: true, ...filter };
   return { statuses: defaultStatuses[action], ...filter };
 }
 
@@ -66,6 +69,7 @@ const changes: Readonly<Record<BulkAction, Change>> = {
   terminate: (app, id) => terminate(app, id),
   wake: (app, id) => wake(app, id),
   redeliver: (app, id) => redeliver(app, id, false),
+  undo: (app, id, reason) => undo(app, id, reason ?? 'Undone.'),
 };
 
 const activeStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];

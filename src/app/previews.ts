@@ -18,6 +18,7 @@ import type { AppContext } from './context.ts';
 import { readAsked } from '../engine/execution/restored-outputs.ts';
 import { turnFields } from '../engine/watchdog.ts';
 import { PreviewBudget } from './preview-budget.ts';
+import { undoConflict } from './settle.ts';
 import { decidingEnv, inTurn, isOver, runOf } from './queries/run-view.ts';
 import { shownBody } from './queries/shown-body.ts';
 
@@ -72,6 +73,20 @@ export async function cancelPreview(app: AppContext, id: string, range: PreviewR
   });
   const pending = [...written, ...cancelled.steps.flatMap(effectOf).filter(({ undo }) => undo === 'pending')];
   return granted(await renderAll(app, { ...run, state: cancelled.state }, inUndoOrder(pending), range));
+}
+
+/** The compensations that an undo would run, in the engine's order. */
+export async function undoPreview(app: AppContext, id: string, range: PreviewRange): Promise<Answer<PreviewPage>> {
+  const detail = await app.store.getExecution(id);
+  if (detail === undefined) return unknownExecution(id);
+  if (detail.status !== 'SUCCEEDED') return refused('state_conflict', undoConflict(detail));
+  const run = await runOf(app, detail);
+  const { state } = apply(run, { type: 'undone', reason: '' }, decidingEnv(app));
+  const pending = await app.store.listEffects(id, maxPreviews, {
+    rounds: [detail.round, detail.round],
+    undo: ['pending'],
+  });
+  return granted(await renderAll(app, { ...run, state }, inUndoOrder(pending), range));
 }
 
 /**

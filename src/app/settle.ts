@@ -6,7 +6,7 @@ import { dueAt } from '../core/due.ts';
 import type { UndoTarget } from '../core/state.ts';
 import { summarize } from '../core/summary.ts';
 import type { ExecutionDetail } from '../ports/records.ts';
-import { type Answer, granted, refused, unknownExecution } from './answer.ts';
+import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './queries/effects.ts';
 import { refuseChild } from './family/refuse-child.ts';
@@ -33,6 +33,38 @@ function retryConflict(detail: ExecutionDetail): string {
   if (detail.status === 'TERMINATED') return 'A TERMINATED execution is retried only with { "force": true }.';
   if (isOver(detail)) return `A ${detail.status} execution cannot be retried.`;
   return `The execution is ${detail.status}; only one that has ended can be retried.`;
+}
+
+/**
+ * Takes back an execution that has SUCCEEDED: its compensations run as if it had failed at its end. `reason` becomes its
+ * failure description. Of two at once, one is accepted. Refused with `nothing_to_undo` if nothing of it has a
+ * compensation.
+ */
+export function undo(app: AppContext, id: string, reason: string): Promise<Answer<Accepted>> {
+  const event = { type: 'undone', reason: reasonWithout(app, reason) } as const;
+  return decide(app, id, async (detail) => {
+    if (detail.status !== 'SUCCEEDED') return refused('state_conflict', undoConflict(detail));
+    const refusal = await refuseEmptyUndo(app, detail);
+    if (refusal !== undefined) return refusal;
+    return changeTerminal(app, detail, event, undoConflict);
+  });
+}
+
+/** Why an execution cannot be undone in its status. */
+export function undoConflict(detail: ExecutionDetail): string {
+  return isOver(detail)
+    ? `The execution ended ${detail.status}; only one that has SUCCEEDED can be undone.`
+    : `The execution is ${detail.status}; only one that has SUCCEEDED can be undone. While it runs, cancel it.`;
+}
+
+/** The refusal of an undo that would do nothing. */
+async function refuseEmptyUndo(app: AppContext, { id, round }: ExecutionDetail): Promise<Refusal | undefined> {
+  const pending = await app.store.listEffects(id, 1, { rounds: [round, round], undo: ['pending'] });
+  if (pending.length > 0) return undefined;
+  return refused(
+    'nothing_to_undo',
+    'No visit of the execution has a compensation that is due: there is nothing to undo.',
+  );
 }
 
 /** Calls the hook of an execution that is over again: an undelivered hook or, with `force`, a delivered one. */
@@ -126,6 +158,12 @@ async function decide(
   return refused('state_conflict', 'The execution changes too fast; look at it and try again.');
 }
 
+/** Says that the root of an execution is not over. Names it to those who may see it. */
+async function familyRuns(app: AppContext, { id, root }: ExecutionDetail): Promise<string> {
+  const isSeen = root !== undefined && (await app.store.getProgress(root)) !== undefined;
+  return `The execution ${id} belongs to ${isSeen ? `the execution ${root}` : 'another execution'}, which is not over: it is undone with that.`;
+}
+
 /**
  * Applies an event to an execution that is over, and writes the result by compare-and-set instead of through the inbox,
  * which has no reader after the end. Refuses with the sentence of `conflict` if the event does not apply; `lost` if
@@ -155,8 +193,11 @@ async function changeTerminal(
     steps,
     calls,
     undo,
+    // A child is undone with its family as long as that runs.
+    ...(event.type === 'undone' && detail.root !== undefined && { ifRootOver: detail.root }),
   });
-  if (written !== true) return 'lost';
+  if (written === 'root_open') return refused('state_conflict', await familyRuns(app, detail));
+  if (!written) return 'lost';
   if (due !== null) app.engine.ring({ id: detail.id, slot: detail.slot, dueAt: due });
   return granted({ id: detail.id });
 }

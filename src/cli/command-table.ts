@@ -91,6 +91,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/change.ts')).defineWake,
   },
   {
+    name: 'undo',
+    summary: 'compensate runs that have succeeded, by ids or all that match',
+    load: async () => (await import('./commands/change.ts')).defineUndo,
+  },
+  {
     name: 'resolve',
     summary: 'settle by hand a compensation or a node that waits',
     load: async () => (await import('./commands/resolve.ts')).defineResolve,

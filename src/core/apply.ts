@@ -7,10 +7,11 @@ import type { State, TaskRun } from './state.ts';
 import { advance } from './transition/advance.ts';
 import { applyCallback } from './transition/callback.ts';
 import { cancel, quarantine, retry, terminate, wake } from './transition/control.ts';
-import { redeliver } from './transition/deliver.ts';
+import { redeliver } from './transition/ending/deliver.ts';
 import { answer, block, resume, tryBlocked } from './transition/owner.ts';
 import { resolve } from './transition/resolve.ts';
 import { passTime, startRound } from './transition/timer.ts';
+import { undo } from './transition/ending/undo.ts';
 import { foundUndo } from './transition/unwind.ts';
 
 /**
@@ -34,7 +35,7 @@ export function apply(run: Run, event: Event, env: Env): Transition {
 
 /** Events that apply to an execution that is over. */
 function survivesEnd(event: Event): boolean {
-  return ['retried', 'resolved', 'redelivered', 'callback'].includes(event.type);
+  return ['retried', 'undone', 'resolved', 'redelivered', 'callback'].includes(event.type);
 }
 
 /** Events that apply to an execution that is over while its hook is being delivered. */
@@ -50,6 +51,7 @@ function isAsked({ type }: Event): boolean {
     case 'woken':
     case 'resolved':
     case 'retried':
+    case 'undone':
     case 'redelivered':
       return true;
     default:
@@ -101,6 +103,9 @@ function dispatch(d: Draft, event: Event): void {
       return;
     case 'retried':
       retry(d, event.force);
+      return;
+    case 'undone':
+      undo(d, event.reason, event.from ?? 'SUCCEEDED');
       return;
     case 'redelivered':
       redeliver(d, event.force);

@@ -94,6 +94,11 @@ export type Event =
   | ChildEndedEvent
   /** Starts a new round, or retries the failed compensations; terminal executions only. */
   | { readonly type: 'retried'; readonly force: boolean }
+  /**
+   * Takes back an execution that is over: one that has SUCCEEDED or, only for the parent of a child, one that was
+   * TERMINATED.
+   */
+  | { readonly type: 'undone'; readonly reason: string; readonly from?: 'SUCCEEDED' | 'TERMINATED' }
   /** Calls the hook of the end again immediately, with `force` also if it was delivered; terminal executions only. */
   | { readonly type: 'redelivered'; readonly force: boolean }
   /** The engine failed on this execution too often. */

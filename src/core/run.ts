@@ -95,7 +95,13 @@ export type Signal =
       /** For logs: contains no data. */
       readonly description: string;
     }
-  | { readonly kind: 'finished'; readonly status: TerminalStatus; readonly reason?: FailureReason }
+  /** `isUndone`: an undo has ended. */
+  | {
+      readonly kind: 'finished';
+      readonly status: TerminalStatus;
+      readonly reason?: FailureReason;
+      readonly isUndone?: true;
+    }
   /** The hook of the end has its final result: `late` after the end, `dropped` because the execution continues. */
   | {
       readonly kind: 'hookEnded';

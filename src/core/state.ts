@@ -41,7 +41,8 @@ export type FailureReason =
   | 'compensation'
   | 'engine'
   | 'cancelled'
-  | 'terminated';
+  | 'terminated'
+  | 'undone';
 
 /** The failure of one attempt, for retries and the verdict. */
 export interface AttemptFailure {
@@ -244,9 +245,9 @@ export interface Loop {
 export type UnwindGoal =
   /**
    * Ends the execution by its verdict. `reopened`: runs only the compensations that a retry of a CORRUPTED execution
-   * reopened.
+   * reopened; `thenPending`: after them those that were never begun.
    */
-  | { readonly kind: 'end'; readonly reopened?: true }
+  | { readonly kind: 'end'; readonly reopened?: true; readonly thenPending?: true }
   /** Ends a branch whose join continues after failures. */
   | { readonly kind: 'branch' }
   /** Ends an item whose loop continues after failures. */

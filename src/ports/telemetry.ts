@@ -46,6 +46,8 @@ export interface DefinitionTelemetry {
   callbackTimedOut(): void;
   /** An execution ended; `millis` counts from the start of its round. */
   finished(status: TerminalStatus, reason: FailureReason | undefined, millis: number): void;
+  /** The undo of an execution ended; it counts as no failure and has no duration. */
+  undone(status: TerminalStatus): void;
   /** A hook was settled; see the signal `hookEnded` of the core. */
   hookEnded(result: HookResult): void;
 }
@@ -103,6 +105,7 @@ const silentDefinition: DefinitionTelemetry = {
   itemEnded: nothing,
   callbackTimedOut: nothing,
   finished: nothing,
+  undone: nothing,
   hookEnded: nothing,
 };
 

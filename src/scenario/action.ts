@@ -22,6 +22,8 @@ export function act(action: ScenarioAction, state: State, journal: Journal): Act
       return admitted(state, { type: 'woken' }, 'Woken.');
     case 'retry':
       return retry(state, action.force);
+    case 'undo':
+      return undo(action.reason, state, journal);
     case 'resolve':
       return resolve(action, state, journal);
     default:
@@ -44,6 +46,14 @@ function retry({ end }: State, force: boolean): ActionAnswer {
     return { refusal: 'A TERMINATED execution is retried only with "force": true.' };
   }
   return { event: { type: 'retried', force }, note: `Retried after ${end.status}.` };
+}
+
+function undo(reason: string, { end, round }: State, journal: Journal): ActionAnswer {
+  if (end?.status !== 'SUCCEEDED') return { refusal: 'Only an execution that has SUCCEEDED can be undone.' };
+  if (journal.findUndo({ round, scope: '', undo: 'pending' }) === undefined) {
+    return { refusal: 'No visit has a compensation that is due: there is nothing to undo.' };
+  }
+  return { event: { type: 'undone', reason }, note: `Undone: ${reason}` };
 }
 
 function resolve(action: Extract<ScenarioAction, { do: 'resolve' }>, state: State, journal: Journal): ActionAnswer {

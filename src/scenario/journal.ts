@@ -53,7 +53,7 @@ export class Journal {
   }
 
   /** The next visit to compensate: lowest rank first, then the latest. */
-  findUndo({ round, scope, only, undo }: FindUndo): UndoTarget | undefined {
+  findUndo({ round, scope, only, undo }: Omit<FindUndo, 'type' | 'tokenId'>): UndoTarget | undefined {
     let best: StepRow | undefined;
     for (const row of this.steps) {
       if (row.round !== round || this.#undo.get(row.ord) !== undo || !isWithin(row.scope, scope)) continue;

@@ -196,6 +196,8 @@ function readAction(item: JsonObject, path: string, plan: Plan, problems: Proble
     case 'wake':
     case 'terminate':
       return { do: what, atMillis };
+    case 'undo':
+      return { do: what, atMillis, reason: reason ?? 'Undone in a scenario.' };
     case 'retry': {
       const force = ownProperty(item, 'force') ?? false;
       if (typeof force !== 'boolean') problems.error(at(path, 'force'), `Must be true or false, not ${show(force)}.`);

@@ -38,6 +38,7 @@ export type ScenarioAction =
   | { readonly do: 'terminate'; readonly atMillis: number }
   | { readonly do: 'wake'; readonly atMillis: number }
   | { readonly do: 'retry'; readonly atMillis: number; readonly force: boolean }
+  | { readonly do: 'undo'; readonly atMillis: number; readonly reason: string }
   | {
       readonly do: 'resolve';
       readonly atMillis: number;

@@ -63,6 +63,7 @@ const action: Shape = {
     cancel: { type: 'object', fields: { atMillis: at, reason: optional(text, 'Why.') } },
     terminate: { type: 'object', fields: { atMillis: at } },
     wake: { type: 'object', fields: { atMillis: at } },
+    undo: { type: 'object', fields: { atMillis: at, reason: optional(text, 'Why.') } },
     retry: {
       type: 'object',
       fields: {

@@ -62,7 +62,7 @@ export interface CallbackEntry extends NodeEntry {
 /** An action of a person. */
 export interface ActionEntry extends Entry {
   readonly kind: 'action';
-  readonly do: 'cancel' | 'wake' | 'terminate' | 'resolve' | 'retry';
+  readonly do: 'cancel' | 'wake' | 'terminate' | 'resolve' | 'retry' | 'undo';
   readonly accepted: boolean;
 }
 

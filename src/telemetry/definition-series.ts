@@ -46,6 +46,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
   readonly #nodes: Readonly<Record<Mode, Lazy<HistogramCell>>>;
   readonly #switched: Lazy<CounterCell>;
   readonly #items: Lazy<CounterCell>;
+  readonly #undone: Lazy<CounterCell>;
   readonly #received: CounterCell;
   readonly #rejected: Lazy<CounterCell>;
   readonly #callbackTimeouts: CounterCell;
@@ -67,6 +68,7 @@ export class DefinitionSeries implements DefinitionTelemetry {
     const nodes = (mode: Mode): Lazy<HistogramCell> => new Lazy((kind) => group.cell(series.nodeDuration, kind, mode));
     this.#nodes = { sync: nodes('sync'), async: nodes('async'), none: nodes('none') };
     this.#switched = new Lazy((result) => group.cell(series.switches, result));
+    this.#undone = new Lazy((status) => group.cell(series.undone, status));
     this.#items = new Lazy((status) => group.cell(series.items, status));
     this.#rejected = new Lazy((reason) => group.cell(series.callbacksRejected, reason));
     // Created at once, unlike the others: an alert compares their rates, and `rate` misses the first increment of a new
@@ -136,6 +138,12 @@ export class DefinitionSeries implements DefinitionTelemetry {
     this.#processed.at(status).add();
     this.#duration.at(status).observe(millis / 1000);
     if (status !== 'SUCCEEDED' && reason !== undefined) this.#failed.at(reason).add();
+  }
+
+  undone(status: TerminalStatus): void {
+    this.#group.touch();
+    this.#processed.at(status).add();
+    this.#undone.at(status).add();
   }
 
   hookEnded(result: HookResult): void {

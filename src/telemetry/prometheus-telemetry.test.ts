@@ -212,7 +212,7 @@ describe('the text', () => {
       .split('\n')
       .filter((line) => line.startsWith('# TYPE'))
       .map((line) => line.split(' ').slice(2) as [string, string]);
-    expect(heads.length).toBe(52);
+    expect(heads.length).toBe(54);
     for (const [name, type] of heads) {
       expect(name).toMatch(/^(?:saga|http_server)_[a-z_]+$/);
       expect(name.endsWith('_total')).toBe(type === 'counter');

@@ -19,6 +19,7 @@ export interface Series {
   readonly authRejected: Family<CounterCell>;
   readonly callbackTimeouts: Family<CounterCell>;
   readonly items: Family<CounterCell>;
+  readonly undone: Family<CounterCell>;
   readonly switches: Family<CounterCell>;
   readonly storeErrors: Family<CounterCell>;
   readonly queueErrors: Family<CounterCell>;
@@ -113,6 +114,12 @@ export function createSeries(): Series {
       'saga_callback_timeout_total',
       'Callbacks that did not arrive in time.',
       ...definitionLabels,
+    ),
+    undone: f.counter(
+      'saga_undone_total',
+      'Undos of finished runs that ended, by status.',
+      ...definitionLabels,
+      'status',
     ),
     items: f.counter('saga_items_total', 'Items of forEach that ended, by status.', ...definitionLabels, 'status'),
     switches: f.counter('saga_switch_evaluated_total', 'Switches decided, by result.', ...definitionLabels, 'result'),

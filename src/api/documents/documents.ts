@@ -164,7 +164,7 @@ export const executionDocument: Schema = shape.object({
       shape.object({
         at: instant('When it was taken in.'),
         actor: shape.string({ description: 'Who: key:<id>, jwt:<subject>, or anonymous.' }),
-        action: shape.string({ description: 'cancel, terminate, wake, resolve, retry or redeliver.' }),
+        action: shape.string({ description: 'cancel, terminate, wake, resolve, retry, undo or redeliver.' }),
         details: shape.optional(shape.object({}, { additionalProperties: true, description: 'Such as a reason.' })),
       }),
       { description: 'What operators changed, the latest 20, oldest first; absent where they changed nothing.' },

@@ -27,7 +27,7 @@ const oneOrMore = {
 
 const bulkBody = shape.object(
   {
-    action: shape.oneOf(['retry', 'cancel', 'terminate', 'wake', 'redeliver']),
+    action: shape.oneOf(['retry', 'cancel', 'terminate', 'wake', 'redeliver', 'undo']),
     filter: shape.optional(
       shape.object(
         { ...filterFields, ...oneOrMore },
@@ -76,7 +76,8 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       schema: { body: bulkBody },
       config: {
         documentation: {
-          summary: 'Retry, cancel, terminate or wake all executions that match, or redeliver their hooks, newest first',
+          summary:
+            'Retry, cancel, terminate, wake or undo all executions that match, or redeliver their hooks, newest first',
           tag: 'executions',
           answers: answers(
             { 200: { description: 'How far it came; what refused is listed.', schema: bulkDocument } },
@@ -92,6 +93,9 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
         throw new ApiError('invalid_request', 'request: Must have either filter or ids.');
       }
       const reason = given === undefined || given === null ? undefined : { reason: given };
+      if (action === 'undo' && dryRun === false && (reason?.reason.trim() ?? '') === '') {
+        throw new ApiError('invalid_request', 'reason: An undo needs one.');
+      }
       const wanted = {
         action,
         ...(ids !== undefined && { ids: [...new Set(ids.map((id) => id.toLowerCase()))] }),

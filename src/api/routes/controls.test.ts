@@ -185,6 +185,102 @@ describe('resolve', () => {
   });
 });
 
+describe('undo', () => {
+  const reason = 'the customer changed his mind';
+
+  it('compensates a run that has succeeded, and ends it as CANCELLED', async () => {
+    const id = await run();
+    const before = await statusOf(id);
+    const preview = await api.server.inject(`/workflows/${id}/undo-preview`);
+    expect(preview.json()).toMatchObject([{ nodeId: 'pay' }, { nodeId: 'reserve' }]);
+
+    const answer = await post(`${id}/undo`, { reason });
+    expect([answer.statusCode, answer.json()]).toEqual([202, { id, status: 'UNDOING' }]);
+    expect(await statusOf(id)).toMatchObject({ status: 'COMPENSATING', round: 1 });
+    expect((await post(`${id}/cancel`)).statusCode).toBe(409);
+    const calls: string[] = [];
+    await api.drive(id, ({ nodeId, phase }) => {
+      calls.push(`${nodeId} ${phase}`);
+      return response(200);
+    });
+    expect(calls).toEqual(['pay DOWN', 'reserve DOWN']);
+    expect(await statusOf(id)).toMatchObject({
+      status: 'CANCELLED',
+      reason: 'undone',
+      failureDescription: reason,
+      round: 1,
+      result: before['result'],
+      standing: [],
+      retryable: true,
+    });
+    // A retry is a new round.
+    expect((await post(`${id}/retry`)).statusCode).toBe(202);
+    expect(await statusOf(id)).toMatchObject({ status: 'IN_PROGRESS', round: 2 });
+  });
+
+  it('ends CORRUPTED where a compensation fails, and CANCELLED once that is settled', async () => {
+    const id = await run();
+    await post(`${id}/undo`, { reason });
+    await api.drive(id, ({ nodeId }) => response(nodeId === 'pay' ? 500 : 200));
+    expect(await statusOf(id)).toMatchObject({ status: 'CORRUPTED', reason: 'compensation' });
+    expect((await post(`${id}/undo`, { reason })).statusCode).toBe(409);
+    const settled = { nodeId: 'pay', phase: 'DOWN', outcome: 'succeeded', reason: 'by hand' };
+    expect((await post(`${id}/resolve`, settled)).statusCode).toBe(202);
+    await api.drive(id);
+    expect(await statusOf(id)).toMatchObject({ status: 'CANCELLED', reason: 'undone' });
+  });
+
+  it('can be terminated, with what is left standing', async () => {
+    const id = await run();
+    await post(`${id}/undo`, { reason });
+    expect((await post(`${id}/terminate`)).statusCode).toBe(202);
+    await api.drive(id);
+    expect(await statusOf(id)).toMatchObject({
+      status: 'TERMINATED',
+      standing: [{ nodeId: 'reserve' }, { nodeId: 'pay' }],
+    });
+  });
+
+  it('is taken once of two at the same time, and once for all', async () => {
+    const id = await run();
+    const both = await Promise.all([post(`${id}/undo`, { reason }), post(`${id}/undo`, { reason })]);
+    expect(new Set(both.map(({ statusCode }) => statusCode))).toEqual(new Set([202, 409]));
+    await api.drive(id);
+    expect((await post(`${id}/undo`, { reason })).statusCode).toBe(409);
+  });
+
+  it('is refused where there is nothing to undo', async () => {
+    const bare = { ...definition, name: 'bare', steps: [{ name: 'pay', up: call('pay'), uncompensated: true }] };
+    const id = await api.run(bare);
+    await api.drive(id);
+    const answer = await post(`${id}/undo`, { reason });
+    expect([answer.statusCode, answer.json().code]).toEqual([409, 'nothing_to_undo']);
+    expect((await api.server.inject(`/workflows/${id}/undo-preview`)).json()).toEqual([]);
+  });
+
+  it('needs a reason and a run that has succeeded', async () => {
+    const id = await run({ 'pay UP': 409 });
+    expect((await post(`${id}/undo`, {})).statusCode).toBe(400);
+    const answer = await post(`${id}/undo`, { reason });
+    expect([answer.statusCode, answer.json().errors]).toEqual([
+      409,
+      ['The execution ended FAILED; only one that has SUCCEEDED can be undone.'],
+    ]);
+  });
+
+  it('works on all that match, with a reason', async () => {
+    const ids = [await run(), await run()];
+    const bulk = (more: object) =>
+      api.server.inject({ method: 'POST', url: '/workflows/bulk', payload: { action: 'undo', filter: {}, ...more } });
+    expect((await bulk({ dryRun: false })).statusCode).toBe(400);
+    expect((await bulk({})).json()).toMatchObject({ matched: 2, done: 0 });
+    expect((await bulk({ dryRun: false, reason })).json()).toMatchObject({
+      done: 2,
+      ids: expect.arrayContaining(ids) as unknown,
+    });
+  });
+});
+
 it.each(['retry', 'cancel', 'terminate', 'wake', 'resolve'])('%s of an unknown execution is 404', async (action) => {
   const body = action === 'resolve' ? { nodeId: 'a', phase: 'UP', outcome: 'failed', reason: 'x' } : {};
   const answer = await post(`00000000-0000-7000-8000-000000000000/${action}`, body);

@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../../core/value/json.ts';
 import type { Answer } from '../../app/answer.ts';
 import type { AppContext } from '../../app/context.ts';
 import { type Accepted, cancel, terminate, wake } from '../../app/control.ts';
-import { redeliver, resolve, type Resolution, retry } from '../../app/settle.ts';
+import { redeliver, resolve, type Resolution, retry, undo } from '../../app/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents/documents.ts';
 import { ApiError, refusalBody } from '../http/failure.ts';
@@ -23,6 +23,10 @@ const retryBody = shape.object(
 const redeliverBody = shape.object(
   { force: optional(shape.boolean({ description: 'Needed for a hook that was delivered.' })), reason: reasonField },
   closed,
+);
+const undoBody = shape.object(
+  { reason: shape.string({ minLength: 1, maxLength: maxReason, description: 'Shown as failureDescription.' }) },
+  { additionalProperties: false },
 );
 const resolveBody = shape.object(
   {
@@ -93,6 +97,13 @@ const controls: readonly Control[] = [
     run: (app, id, body) => resolve(app, id, resolutionOf(body as ResolveBody)),
   },
   {
+    path: 'undo',
+    summary: 'Compensate a run that has succeeded, and end it as CANCELLED',
+    body: undoBody,
+    word: 'UNDOING',
+    run: (app, id, body) => undo(app, id, (body as { reason: string }).reason),
+  },
+  {
     path: 'hook/redeliver',
     action: 'redeliver',
     summary: 'Call the hook of an execution that is over again, at once',
@@ -103,8 +114,8 @@ const controls: readonly Control[] = [
 ];
 
 /**
- * Registers the routes that change executions, below the plugin's prefix: retry, cancel, terminate, wake, resolve, and
- * redelivery of a hook. All answer 202 once the change is durable.
+ * Registers the routes that change executions, below the plugin's prefix: retry, cancel, terminate, wake, resolve,
+ * undo, and redelivery of a hook. All answer 202 once the change is durable.
  */
 export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
   for (const { path, action = path, summary, body, word, run } of controls) {

@@ -6,7 +6,7 @@ import type { Page, PageRequest } from '../../ports/records.ts';
 import type { Answer } from '../../app/answer.ts';
 import { listChildren } from '../../app/family/family-fields.ts';
 import { listCalls, listSteps } from '../../app/queries/history.ts';
-import { cancelPreview, maxPreviews, retryPreview } from '../../app/previews.ts';
+import { cancelPreview, maxPreviews, retryPreview, undoPreview } from '../../app/previews.ts';
 import { listExecutions, pinnedDefinition, statusDocument } from '../../app/queries/status.ts';
 import { type ApiContext, jsonBody, jsonListBody, jsonTextBody } from '../context.ts';
 import {
@@ -164,6 +164,7 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
   const previews = [
     ['cancel-preview', 'The compensations that a cancel would run, in order', cancelPreview],
     ['retry-preview', 'The effects that stand, or the compensations that a retry would run', retryPreview],
+    ['undo-preview', 'The compensations that an undo would run, in order', undoPreview],
   ] as const;
   for (const [path, summary, preview] of previews) {
     server.get(

@@ -1,5 +1,5 @@
 /**
- * `trama retry`, `cancel`, `terminate`, `wake` and `hook redeliver`: change runs by their ids, or all runs that match.
+ * `trama retry`, `cancel`, `terminate`, `wake`, `undo` and `hook redeliver`: change runs by their ids, or all runs that match.
  */
 import type { Command } from 'commander';
 import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
@@ -9,7 +9,7 @@ import { field } from '../view/timeline.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 import { filterOf, hostOption, whereOption } from '../where.ts';
 
-type Action = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver';
+type Action = 'retry' | 'cancel' | 'terminate' | 'wake' | 'redeliver' | 'undo';
 
 /** The path of each change below its run. */
 const paths: Readonly<Partial<Record<Action, string>>> = { redeliver: 'hook/redeliver' };
@@ -43,6 +43,11 @@ export function defineWake(command: Command, terminal: Terminal): void {
   defineChange(command, terminal, 'wake');
 }
 
+/** `trama undo`. */
+export function defineUndo(command: Command, terminal: Terminal): void {
+  defineChange(command, terminal, 'undo');
+}
+
 /** `trama hook redeliver`. */
 export function defineRedeliver(command: Command, terminal: Terminal): void {
   defineChange(command.option('--force', 'include delivered hooks (ids only)'), terminal, 'redeliver');
@@ -62,6 +67,9 @@ function defineChange(command: Command, terminal: Terminal, action: Action): voi
       const { where = [], host } = options;
       if (ids.length > 0 === (where.length > 0 || host !== undefined)) {
         throw new CliProblem('Give either ids or a filter: --where or --host.');
+      }
+      if (action === 'undo' && options.dryRun !== true && (options.reason ?? '').trim() === '') {
+        throw new CliProblem('An undo needs a --reason.');
       }
       const api = clientOf(options, terminal);
       const result =
@@ -121,7 +129,11 @@ async function changeAll(
 /** Bound of the requests of one run that a server shows. */
 const maxPreviews = 1000;
 
-const previews: Readonly<Partial<Record<Action, string>>> = { retry: 'retry-preview', cancel: 'cancel-preview' };
+const previews: Readonly<Partial<Record<Action, string>>> = {
+  retry: 'retry-preview',
+  cancel: 'cancel-preview',
+  undo: 'undo-preview',
+};
 
 async function changeEach(
   api: PagingClient,
@@ -166,7 +178,7 @@ async function preview(
   if (options.json === true) return;
   terminal.note(`${field(document, 'id')} is ${field(document, 'status')}`);
   for (const request of requests) {
-    const what = action === 'cancel' || field(document, 'status') === 'CORRUPTED' ? 'would call' : 'stands';
+    const what = action !== 'retry' || field(document, 'status') === 'CORRUPTED' ? 'would call' : 'stands';
     terminal.note(`  ${what}: ${field(request, 'nodeId')}  ${field(request, 'verb')} ${field(request, 'url')}`);
   }
 }
@@ -177,6 +189,7 @@ const doneWords: Readonly<Record<Action, string>> = {
   terminate: 'terminating',
   wake: 'waking',
   redeliver: 'hook is called again',
+  undo: 'undoing',
 };
 
 function tell(result: JsonObject, action: Action, options: ChangeOptions, terminal: Terminal): void {

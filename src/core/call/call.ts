@@ -9,7 +9,7 @@ import { idempotencyKey } from './keys.ts';
 import type { Outputs } from '../context/outputs.ts';
 import type { CallPlan } from '../plan.ts';
 import type { State, Token, UndoTarget } from '../state.ts';
-import { finalStatus } from '../transition/finish.ts';
+import { finalStatus } from '../transition/ending/finish.ts';
 
 /** A call before it is rendered: which request to send, what its templates see, and which headers Trama adds. */
 export interface PreparedCall {

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../value/json.ts';
 import type { Plan } from '../plan.ts';
-import { walk } from '../template/path.ts';
+import { walk } from '../template/path-source.ts';
 
 const none: readonly string[] = [];
 

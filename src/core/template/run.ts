@@ -1,7 +1,7 @@
 import type { RenderContext } from '../context/context.ts';
 import type { Json } from '../value/json.ts';
 import { utf8Length } from '../value/utf8.ts';
-import type { StepsView } from './path.ts';
+import type { StepsView } from './path-source.ts';
 
 /** Bounds of one rendering: of a single template, or of all templates of a request together. */
 export interface RenderLimits {

@@ -3,7 +3,8 @@ import { compileExpression, type Expression } from '../expression/expression.ts'
 import { isRawNumber, type Json } from '../value/json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
 import { keysOfPath } from './path-keys.ts';
-import { type PathReader, type PathRoot, type PathScope, resolvePath, type TemplatePath, walk } from './path.ts';
+import { type PathRoot, type PathScope, resolvePath, type TemplatePath } from './path.ts';
+import { type PathReader, walk } from './path-source.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
 import { utf8Length } from '../value/utf8.ts';
 import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run } from './run.ts';

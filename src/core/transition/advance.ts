@@ -7,7 +7,7 @@ import { enterNode, settleNode } from '../node/kinds.ts';
 import type { AttemptFailure, Token } from '../state.ts';
 import { failLoop, failScope } from './failure.ts';
 import { beginItem, endItem, loopNode, loopOf, type Looping, resultOf } from './loop.ts';
-import { finish } from './finish.ts';
+import { finish } from './ending/finish.ts';
 
 /**
  * Moves every token that can move without waiting for anything outside. Runs after every event.

@@ -1,10 +1,10 @@
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
 import { wakeNode } from '../node/kinds.ts';
-import { dropHook, settleHook } from './deliver.ts';
-import { placesText } from './end-text.ts';
+import { dropHook, settleHook } from './ending/deliver.ts';
+import { placesText } from './ending/end-text.ts';
 import { failExecution } from './failure.ts';
-import { endAs } from './finish.ts';
+import { endAs } from './ending/finish.ts';
 import { abandonCalls, abandonOtherCalls } from './owner.ts';
 import type { State } from '../state.ts';
 import { settleDropped } from './settle.ts';

@@ -2,7 +2,7 @@ import { attemptingOf, callerOf, isBlocked } from '../call/attempting.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { Stage, Token } from '../state.ts';
 import { answered, type BlockedEvent, blocked, type CallOwner, interrupted, recordUnseen, repeat } from './attempt.ts';
-import { hooks } from './finish.ts';
+import { hooks } from './ending/finish.ts';
 import { recordFailure } from './settle.ts';
 import { visits } from './task.ts';
 import { compensations } from './unwind.ts';

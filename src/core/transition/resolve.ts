@@ -1,10 +1,10 @@
 import type { Draft } from '../draft.ts';
 import type { ResolvedEvent } from '../event.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
-import { dropHook, interruptDelivery } from './deliver.ts';
+import { dropHook, interruptDelivery } from './ending/deliver.ts';
 import { taskNode } from './settle.ts';
 import { completeTask, failVisit } from './task.ts';
-import { corruptedText } from './end-text.ts';
+import { corruptedText } from './ending/end-text.ts';
 import { settleUndo } from './unwind.ts';
 
 /** The token of a running execution that a resolve would settle; undefined if there is none. */

@@ -152,7 +152,8 @@ function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget, host: string | und
 function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
   switch (stage.goal.kind) {
     case 'end':
-      d.remove(token);
+      if (stage.goal.thenPending === true) d.move(token, { ...stage, goal: { kind: 'end' } });
+      else d.remove(token);
       return;
     case 'branch':
       endBranch(d, token, stage.troubles > 0 ? 'CORRUPTED' : 'FAILED');

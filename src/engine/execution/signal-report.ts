@@ -72,7 +72,8 @@ export function reportSignals(
         }
         break;
       case 'finished':
-        definition.finished(signal.status, signal.reason, run.state.now - run.state.startedAt);
+        if (signal.isUndone === true) definition.undone(signal.status);
+        else definition.finished(signal.status, signal.reason, run.state.now - run.state.startedAt);
         recordFinished(telemetry, { ...run.header, state: run.state, traceparent, traceId }, signal);
     }
   }
@@ -93,7 +94,9 @@ export function reportFinished(telemetry: Telemetry, finished: Finished): void {
   const { name, version, state } = finished;
   if (state.end === undefined) return;
   const { status, reason } = state.end;
-  telemetry.definition(name, version).finished(status, reason, state.now - state.startedAt);
+  const definition = telemetry.definition(name, version);
+  if (state.verdict?.reason === 'undone') definition.undone(status);
+  else definition.finished(status, reason, state.now - state.startedAt);
   recordFinished(telemetry, finished, state.end);
 }
 

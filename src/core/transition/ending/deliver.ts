@@ -1,10 +1,10 @@
-import { deliveryOf } from '../delivery.ts';
-import type { Draft } from '../draft.ts';
-import type { RetryPolicy } from '../plan.ts';
-import type { AttemptFailure, HookRun } from '../state.ts';
-import { idempotencyKey } from '../call/keys.ts';
-import type { StepRow } from '../history.ts';
-import { type CallNames, type NextTry, recordUnseen, retryBy } from './attempt.ts';
+import { deliveryOf } from '../../delivery.ts';
+import type { Draft } from '../../draft.ts';
+import type { RetryPolicy } from '../../plan.ts';
+import type { AttemptFailure, HookRun } from '../../state.ts';
+import { idempotencyKey } from '../../call/keys.ts';
+import type { StepRow } from '../../history.ts';
+import { type CallNames, type NextTry, recordUnseen, retryBy } from '../attempt.ts';
 
 /** Identifies the calls of a hook. */
 export const hookNames: CallNames<HookRun> = {

@@ -1,7 +1,7 @@
-import type { Draft } from '../draft.ts';
-import type { CallPlan } from '../plan.ts';
-import type { AttemptFailure, FailureReason, HookRun, TerminalStatus, Token, Verdict } from '../state.ts';
-import { type CallOwner, repeat, retryBy } from './attempt.ts';
+import type { Draft } from '../../draft.ts';
+import type { CallPlan } from '../../plan.ts';
+import type { AttemptFailure, FailureReason, HookRun, TerminalStatus, Token, Verdict } from '../../state.ts';
+import { type CallOwner, repeat, retryBy } from '../attempt.ts';
 import {
   deliveredUntil,
   delivering,
@@ -188,5 +188,6 @@ export function endAs(
     ...(description === undefined ? undefined : { description }),
     at: d.now,
   };
-  d.signal({ kind: 'finished', status, ...(reason === undefined ? undefined : { reason }) });
+  const isUndone = d.state.verdict?.reason === 'undone' ? { isUndone: true as const } : undefined;
+  d.signal({ kind: 'finished', status, ...(reason === undefined ? undefined : { reason }), ...isUndone });
 }

@@ -1,5 +1,5 @@
-import { quote } from '../definition/problems.ts';
-import { type FailedCompensation, maxNamedTroubles, type State, type Token, type Verdict } from '../state.ts';
+import { quote } from '../../definition/problems.ts';
+import { type FailedCompensation, maxNamedTroubles, type State, type Token, type Verdict } from '../../state.ts';
 
 /**
  * The description of a CORRUPTED execution: the nodes whose compensations could not be completed, for the operator, and
