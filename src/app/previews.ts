@@ -125,6 +125,7 @@ function effectOf(row: StepRow): EffectRow[] {
   return [
     {
       target,
+      begunAt: row.begunAt ?? row.startedAt,
       mutating: true,
       undo: row.undo,
       ...(row.undoRank !== undefined && { undoRank: row.undoRank }),

@@ -216,7 +216,7 @@ function happen(machine: Machine, random: Random): void {
       break;
     }
     default: {
-      const reused = random.chance(0.3) ? { reused: { key: 'k', ord: 1 } } : undefined;
+      const reused = random.chance(0.3) ? { reused: { key: 'k', ord: 1, begunAt: 1 } } : undefined;
       const event = { type: 'prepared', callId: random.int(0, 50), fingerprint: 'f', ...reused } as const;
       const alone = prepared(state, event);
       machine.apply(event, advance);

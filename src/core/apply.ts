@@ -133,6 +133,7 @@ export function prepared(state: State, event: Extract<Event, { type: 'prepared' 
   if (reused !== undefined) {
     task.key = reused.key;
     task.supersedes = reused.ord;
+    task.begunAt = reused.begunAt;
   }
   return { ...state, tokens: state.tokens.with(at, { ...token, stage: { ...token.stage, task } }) };
 }

@@ -46,8 +46,8 @@ export type Event =
       readonly callId: number;
       /** Hash of the stable rendering; mutating forward calls only. */
       readonly fingerprint?: string;
-      /** The idempotency key of a standing effect of an earlier round to send instead, and the ord of its row. */
-      readonly reused?: { readonly key: string; readonly ord: number };
+      /** The standing effect of an earlier round whose key is sent instead. */
+      readonly reused?: ReusedEffect;
     }
   | {
       readonly type: 'answered';
@@ -103,6 +103,15 @@ export type Event =
   | { readonly type: 'redelivered'; readonly force: boolean }
   /** The engine failed on this execution too often. */
   | { readonly type: 'quarantined'; readonly description: string };
+
+/** A standing effect of an earlier round that a visit takes over. */
+export interface ReusedEffect {
+  readonly key: string;
+  /** Ord of its row. */
+  readonly ord: number;
+  /** When its visit began, in ms since 1970. */
+  readonly begunAt: number;
+}
 
 /** A verified callback that was accepted into the inbox. */
 export interface CallbackEvent {

@@ -12,6 +12,7 @@ export const stepPhases = [
   'SPLIT',
   'JOIN',
   'FAIL',
+  'SET',
   'FOREACH',
   'HOOK',
   'RESOLVE',
@@ -70,6 +71,8 @@ export interface StepRow {
   /** When its last attempt began. */
   readonly attemptAt: number;
   readonly at: number;
+  /** When the visit of an earlier round began whose key this one sent; see `TaskRun.begunAt`. */
+  readonly begunAt?: number;
   readonly scope: string;
   readonly output?: StepOutput;
   /** Marks an additional row of the same node, visit and phase that exists only for templates; lists omit it. */

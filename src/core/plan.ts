@@ -1,7 +1,6 @@
 import type { Expression } from './expression/expression.ts';
-import type { Template } from './template/template.ts';
 import type { RequestPlan } from './request/request.ts';
-import type { ValuePlan } from './template/value.ts';
+import type { TextPlan, ValuePlan } from './template/value.ts';
 
 /** Errors other than status codes that a policy can retry. */
 export type RetryError = 'timeout' | 'connect' | 'body' | 'callback_timeout' | 'callback_failure';
@@ -120,14 +119,21 @@ export interface SwitchPlan extends NodeBase {
 /** A durable wait, for a duration or until an instant. */
 export interface SleepPlan extends NodeBase {
   readonly kind: 'sleep';
-  readonly wait: { readonly durationMillis: number } | { readonly until: Template };
+  readonly wait: { readonly durationMillis: number } | { readonly until: TextPlan };
   readonly next?: string;
 }
 
 /** A node that fails the execution, or its branch, with a rendered reason. */
 export interface FailPlan extends NodeBase {
   readonly kind: 'fail';
-  readonly reason: Template;
+  readonly reason: TextPlan;
+}
+
+/** A value that is computed without a call. */
+export interface SetPlan extends NodeBase {
+  readonly kind: 'set';
+  readonly body: ValuePlan;
+  readonly next?: string;
 }
 
 /** A loop over items: one pass through the body for each. */
@@ -152,6 +158,7 @@ export interface NodePlans {
   readonly split: SplitPlan;
   readonly join: JoinPlan;
   readonly fail: FailPlan;
+  readonly set: SetPlan;
   readonly forEach: ForEachPlan;
 }
 

@@ -5,7 +5,7 @@ import type { FamilyPlace } from './context/family.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { NodePlan, Plan, TaskPlan } from './plan.ts';
 import type { FailureReason, ItemEnd, State, TerminalStatus } from './state.ts';
-import type { JsonObject } from './value/json.ts';
+import type { Json, JsonObject } from './value/json.ts';
 
 /** The identity and input of an execution, which never change. */
 export interface ExecutionHeader extends FamilyPlace {
@@ -60,6 +60,8 @@ export interface Env {
    */
   callbackKey(used: string | undefined): string | undefined;
   variable(name: string): string | undefined;
+  /** See `RenderContext.maskJson`; absent: nothing is masked. */
+  readonly maskJson?: ((value: Json) => Json) | undefined;
   readonly limits: CoreLimits;
 }
 

@@ -91,6 +91,8 @@ export interface Choosing {
   readonly visit: number;
   /** The index of the case to evaluate next; no earlier case holds. */
   readonly next: number;
+  /** When the visit began, in ms since 1970. */
+  readonly since: number;
   /** Errors of earlier conditions, for people. */
   readonly problems: readonly string[];
 }
@@ -139,6 +141,8 @@ export interface TaskRun extends Attempting {
   readonly key?: string;
   /** Ord of the step row of the earlier round whose effect `key` names; this visit takes the effect over. */
   readonly supersedes?: number;
+  /** When the visit of the earlier round began, in ms since 1970, with {@link key}: its body has the `now` of that. */
+  readonly begunAt?: number;
   /** Hash of the stable rendering of the request, to recognise the same request in a later round. */
   readonly fingerprint?: string;
 }

@@ -14,13 +14,21 @@ export class CoreEnvironment {
   readonly #variable: Variable;
   readonly #callbackKey: CallbackKeyChoice;
   readonly #limits: CoreLimits;
+  readonly #maskJson: Env['maskJson'];
 
-  constructor(entropy: Entropy, variable: Variable, callbackKey: CallbackKeyChoice, limits: CoreLimits) {
+  constructor(
+    entropy: Entropy,
+    variable: Variable,
+    callbackKey: CallbackKeyChoice,
+    limits: CoreLimits,
+    maskJson?: Env['maskJson'],
+  ) {
     this.#random = () => entropy.random();
     this.#nonce = () => entropy.nonce();
     this.#variable = variable;
     this.#callbackKey = callbackKey;
     this.#limits = limits;
+    this.#maskJson = maskJson;
   }
 
   /** At `now` (ms since 1970); `advance` as in {@link Env.advance}. */
@@ -32,6 +40,7 @@ export class CoreEnvironment {
       nonce: this.#nonce,
       callbackKey: this.#callbackKey,
       variable: this.#variable,
+      maskJson: this.#maskJson,
       limits: this.#limits,
     };
   }

@@ -93,6 +93,7 @@ export class EngineComponents {
       (name) => parts.vault.variable(name),
       (used) => parts.callbacks.keyFor(used),
       settings.limits,
+      (value) => parts.masker.json(value),
     );
     const availability = new Availability({ clock, telemetry });
     this.availability = availability;

@@ -19,6 +19,7 @@ export interface EarlierEffect {
   readonly ord: number;
   readonly key: string;
   readonly fingerprint: string;
+  readonly begunAt: number;
 }
 
 type FindUndo = Extract<Command, { type: 'findUndo' }>;
@@ -112,7 +113,7 @@ export class Journal {
     // A compensation that was tried may have undone the effect.
     if (row !== undefined && ['failed', 'reopened'].includes(this.#undo.get(row.ord) ?? '')) return undefined;
     if (row?.key === undefined || row.fingerprint === undefined) return undefined;
-    return { ord: row.ord, key: row.key, fingerprint: row.fingerprint };
+    return { ord: row.ord, key: row.key, fingerprint: row.fingerprint, begunAt: row.begunAt ?? row.startedAt };
   }
 
   #isUndone(row: StepRow): boolean {

@@ -231,7 +231,7 @@ export class Simulation {
     const fingerprint = renderStable(prepared.call.request, prepared.context, rendered);
     const earlier = this.journal.findEarlier(command.nodeId, command.visit, this.run.state.round);
     const isSame = earlier?.fingerprint === fingerprint;
-    const reused = isSame ? { reused: { key: earlier.key, ord: earlier.ord } } : undefined;
+    const reused = isSame ? { reused: { key: earlier.key, ord: earlier.ord, begunAt: earlier.begunAt } } : undefined;
     this.#apply({ type: 'prepared', callId: command.callId, fingerprint, ...reused });
     return isSame ? this.#render(command) : ready;
   }

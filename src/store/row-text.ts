@@ -106,6 +106,7 @@ export function undoTarget(row: StepRow): UndoTarget {
 export function effectRow(row: StepRow): EffectRow {
   return {
     target: undoTarget(row),
+    begunAt: row.begunAt ?? row.startedAt,
     mutating: row.effect !== undefined,
     ...(row.effect === undefined ? undefined : { effect: row.effect }),
     ...(row.undo === undefined ? undefined : { undo: row.undo }),

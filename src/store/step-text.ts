@@ -57,6 +57,7 @@ interface WrittenStep {
   readonly choice?: StepRow['choice'];
   readonly note?: string | undefined;
   readonly child?: string | undefined;
+  readonly begunAt?: number | undefined;
   readonly call?: WrittenCall | undefined;
   // Last, so that the text of a large output can be taken out of the text of the row.
   readonly output?: StepOutput | undefined;
@@ -113,6 +114,7 @@ function writtenStep(executionId: string, row: StepRow): WrittenStep {
     choice: row.choice,
     note: row.note,
     child: row.child,
+    begunAt: row.begunAt,
     call: call && writtenCall(executionId, row, call, answerOf(output)),
     output,
   };
@@ -191,7 +193,8 @@ export function decodeStoredCall(executionId: string, stored: StoredCall): CallR
 
 function decoded(executionId: string, text: StepText, written: WrittenStep): StepRow {
   const { ord, round, nodeId, visit, scope, effect, undo, undoRank, undoSort, output, shown } = text;
-  const { at, begun, last, index, attempt, status, final, repeat, key, hash, prev, choice, note, child } = written;
+  const { at, begun, last, index, attempt, status, final, repeat, key, hash, prev, choice, note, child, begunAt } =
+    written;
   const phase = orUsual(written.phase, 'UP') as StepRow['phase'];
   const outcome = orUsual(written.outcome, 'succeeded') as StepRow['outcome'];
   return withoutUndefined({
@@ -221,6 +224,7 @@ function decoded(executionId: string, text: StepText, written: WrittenStep): Ste
     choice,
     note,
     child,
+    begunAt,
     shown: shown === null || shown === undefined ? undefined : (parseJson(shown) as unknown as ShownBody),
   });
 }

@@ -37,6 +37,7 @@ const context: RenderContext = {
   secret: () => undefined,
   node: () => undefined,
   completed: [],
+  occasion: { at: Date.UTC(2027, 2, 5, 9, 4), key: 'e1:1:pay:1' },
 };
 
 it('names every field of patterns of dates', () => {

@@ -64,6 +64,7 @@ export function decidingEnv(app: AppContext): Env {
     // This transition makes no call.
     callbackKey: (used) => used,
     variable: app.variable,
+    maskJson: (value) => app.masker.json(value),
     limits: app.limits,
   };
 }

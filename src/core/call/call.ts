@@ -1,14 +1,14 @@
 import { innermostItem } from '../context/scope.ts';
-import { contextFrom } from '../context/context-of.ts';
+import { contextFrom, occasionOfTask } from '../context/context-of.ts';
 import type { Resolver } from '../context/context-of.ts';
 import type { ExecutionFailureView, RenderContext } from '../context/context.ts';
 import type { Run } from '../run.ts';
 import type { CallCommand } from '../event.ts';
 import { callerOf } from './attempting.ts';
-import { idempotencyKey } from './keys.ts';
+import { idempotencyKey, visitKey, visitKeyOf } from './keys.ts';
 import type { Outputs } from '../context/outputs.ts';
 import type { CallPlan } from '../plan.ts';
-import type { State, Token, UndoTarget } from '../state.ts';
+import type { State, Token, UndoRun } from '../state.ts';
 import { finalStatus } from '../transition/ending/finish.ts';
 
 /** A call before it is rendered: which request to send, what its templates see, and which headers Trama adds. */
@@ -40,9 +40,7 @@ export function prepareCall(run: Run, command: CallCommand, resources: CallResou
     case 'calling':
       return prepareForward(run, token, token.stage.task, resources);
     case 'unwinding':
-      return token.stage.undo === undefined
-        ? undefined
-        : prepareUndo(run, token.stage.undo.target, token.stage.undo.attempt, resources);
+      return token.stage.undo === undefined ? undefined : prepareUndo(run, token.stage.undo, resources);
     case 'hook':
       return prepareHook(run, token.stage.run, resources);
     default:
@@ -71,6 +69,7 @@ function prepareForward(
       phase: 'UP',
       attempt: task.attempt,
       self: { visit: task.visit, idempotencyKey: key },
+      occasion: () => occasionOfTask(run, node.id, task),
       prev: prev && (() => run.outputs.at(prev)),
       callback: resources.callback,
     },
@@ -81,8 +80,7 @@ function prepareForward(
 
 function prepareUndo(
   run: Run,
-  target: UndoTarget,
-  attempt: number,
+  { target, attempt, startedAt }: UndoRun,
   resources: CallResources,
 ): PreparedCall | undefined {
   const node = run.plan.nodes.get(target.nodeId);
@@ -101,6 +99,7 @@ function prepareUndo(
       stepName: node.id,
       phase: 'DOWN',
       attempt,
+      occasion: () => ({ at: startedAt, key: visitKeyOf(target.key) }),
       prev: prev && (() => outputs.find(prev.nodeId, scope)),
     },
     resources.resolver,
@@ -121,6 +120,10 @@ function prepareHook(run: Run, hook: Hook['run'], resources: CallResources): Pre
       stepName: hook.hook,
       phase: 'UP',
       attempt: hook.attempt,
+      occasion: () => ({
+        at: hook.startedAt,
+        key: visitKey(run.header.id, run.state.round, hook.hook, hook.visit),
+      }),
       prev: result && (() => run.outputs.at(result)),
       failure: failureView(run.state),
     },

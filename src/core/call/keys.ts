@@ -18,3 +18,13 @@ export function idempotencyKey(
   const key = `${executionId}${end}`;
   return operation === 1 ? key : `${key}.${String(operation)}`;
 }
+
+/** The key of a visit, without phase and operation: the same for its call, its compensation and its conditions. */
+export function visitKey(executionId: string, round: number, nodeId: string, visit: number): string {
+  return `${executionId}:${String(round)}:${nodeId}:${String(visit)}`;
+}
+
+/** The key of the visit whose forward call has this idempotency key. */
+export function visitKeyOf(key: string): string {
+  return key.replace(/:UP(?:\.\d+)?$/, '');
+}

@@ -1,8 +1,9 @@
-import type { ItemView, NodeView, RenderContext } from './context.ts';
+import type { ItemView, NodeView, Occasion, RenderContext } from './context.ts';
+import { visitKey, visitKeyOf } from '../call/keys.ts';
 import type { Run } from '../run.ts';
 import type { Json } from '../value/json.ts';
 import type { Outputs } from './outputs.ts';
-import type { Token } from '../state.ts';
+import type { TaskRun, Token } from '../state.ts';
 import { type ItemPlace, itemsOf } from './scope.ts';
 
 /** Supplies the values of variables and secrets; undefined if not configured. */
@@ -10,7 +11,7 @@ export interface Resolver {
   variable(name: string): string | undefined;
   secret(name: string): string | undefined;
   /** See `RenderContext.maskJson`. */
-  readonly maskJson?: (value: Json) => Json;
+  readonly maskJson?: ((value: Json) => Json) | undefined;
 }
 
 const noSecret = (): undefined => undefined;
@@ -31,6 +32,8 @@ export interface Viewpoint {
    * those of the previous visit.
    */
   readonly self?: { readonly visit: number; readonly idempotencyKey?: string } | undefined;
+  /** What `now` and `uuid` are made of; called only when an expression reads one of them. */
+  readonly occasion?: (() => Occasion) | undefined;
   readonly callback?: RenderContext['callback'];
   readonly failure?: RenderContext['failure'];
 }
@@ -99,6 +102,10 @@ class ViewOfRun implements RenderContext {
     return this.#view.prev?.();
   }
 
+  get occasion(): Occasion | undefined {
+    return this.#view.occasion?.();
+  }
+
   get callback(): RenderContext['callback'] {
     return this.#view.callback;
   }
@@ -143,27 +150,52 @@ class ViewOfRun implements RenderContext {
 }
 
 /**
- * Creates the context of a condition, a sleep or a `fail` reason at a token, without access to secrets. `visit` is the
- * number of the running visit if the node makes no call.
+ * Creates the context of a condition or a value at a token, without access to secrets. `visit` is the number of the
+ * running visit if the node makes no call, and `begunAt` when it began, by default now.
  */
 export function conditionContext(
   run: Run,
   token: Token,
-  resolver: Pick<Resolver, 'variable'>,
+  resolver: Pick<Resolver, 'variable' | 'maskJson'>,
   visit?: number,
+  begunAt: number = run.state.now,
 ): RenderContext {
   const { stage } = token;
   const { prev } = token;
+  const task = 'task' in stage ? stage.task : undefined;
   return contextFrom(
     run,
     {
       scope: token.scope,
       stepName: token.nodeId,
       phase: 'UP',
-      attempt: 'task' in stage ? stage.task.attempt : 1,
+      attempt: task?.attempt ?? 1,
+      occasion: () =>
+        task === undefined ? occasionOf(run, token, visit, begunAt) : occasionOfTask(run, token.nodeId, task),
       self: visit === undefined ? undefined : { visit },
       prev: prev && (() => run.outputs.at(prev)),
     },
-    { variable: (name) => resolver.variable(name), secret: noSecret },
+    { variable: (name) => resolver.variable(name), secret: noSecret, ...maskOf(resolver) },
   );
+}
+
+function maskOf({ maskJson }: Pick<Resolver, 'maskJson'>): Pick<Resolver, 'maskJson'> {
+  return maskJson === undefined ? {} : { maskJson };
+}
+
+/** The occasion of a visit without a call; without a number, of the end of an item. */
+function occasionOf(run: Run, { nodeId, scope }: Token, visit: number | undefined, at: number): Occasion {
+  const { round } = run.state;
+  if (visit !== undefined) return { at, key: visitKey(run.header.id, round, nodeId, visit) };
+  const item = itemsOf(scope).at(-1);
+  const key = visitKey(run.header.id, round, item?.nodeId ?? nodeId, item?.visit ?? 1);
+  return { at, key: `${key}:${String(item?.place ?? 0)}` };
+}
+
+/** The occasion of the visit of a task: that of an earlier round, if it sends the key of that. */
+export function occasionOfTask(run: Run, nodeId: string, task: TaskRun): Occasion {
+  return {
+    at: task.begunAt ?? task.startedAt,
+    key: task.key === undefined ? visitKey(run.header.id, run.state.round, nodeId, task.visit) : visitKeyOf(task.key),
+  };
 }

@@ -60,6 +60,14 @@ export interface ItemView {
   readonly value: Json;
 }
 
+/** The visit that a value belongs to. */
+export interface Occasion {
+  /** When it began, in ms since 1970: the value of `now`. */
+  readonly at: number;
+  /** Its key without a phase: what `uuid` is made of. */
+  readonly key: string;
+}
+
 /**
  * The values that templates and conditions can read (SPEC 2). The engine creates one context per call or decision.
  * Callers must not change any part of it.
@@ -85,6 +93,8 @@ export interface RenderContext {
   node(id: string): NodeView | undefined;
   /** Returns the item of a loop around the place: of the innermost for level 0, of the next one for 1. Undefined if there is none. */
   item?(level: number): ItemView | undefined;
+  /** What `now` and `uuid` are made of; absent where there is no visit. */
+  readonly occasion?: Occasion | undefined;
   /** Ids of the visible nodes, in the order of their first completion. */
   readonly completed: readonly string[];
   /** The last completed node on the path of this token. */

@@ -170,7 +170,9 @@ describe('plans', () => {
     expect(nodeOf(plan, 'seated')).toMatchObject({ kind: 'join', onBranchFailure: 'continue', next: 'booked' });
     expect(nodeOf(plan, 'booked')).toMatchObject({ onBranchFailure: 'fail' });
     expect(nodeOf(plan, 'wait')).toMatchObject({ kind: 'sleep', wait: { durationMillis: 300_000 }, next: 'poll' });
-    expect(nodeOf(plan, 'until')).toMatchObject({ wait: { until: { source: '{{nodes.poll.response.body.at}}' } } });
+    expect(nodeOf(plan, 'until')).toMatchObject({
+      wait: { until: { isValue: false, template: { source: '{{nodes.poll.response.body.at}}' } } },
+    });
     expect(nodeOf(plan, 'ready')).toMatchObject({
       kind: 'switch',
       cases: [{ name: 'yes', target: 'until' }, { target: 'give-up' }],

@@ -1,10 +1,11 @@
 import { compileJsonTemplate } from '../template/json-template.ts';
 import type { RenderLimits } from '../template/run.ts';
-import type { ValuePlan } from '../template/value.ts';
+import { templateText } from '../template/template-text.ts';
+import type { TextPlan, ValuePlan } from '../template/value.ts';
 import type { Json } from '../value/json.ts';
 import type { Compiling, Moment } from './compiling.ts';
 import type { Path } from './problems.ts';
-import { addReads, optionsOf } from './call-plan.ts';
+import { addReads, compileText, optionsOf } from './call-plan.ts';
 import { warnOfTagsInBody } from './warnings/no-effect.ts';
 
 /** What a value may be at its place. */
@@ -13,6 +14,22 @@ export interface ValueOptions {
   readonly isRequired?: boolean;
   /** Bounds of its evaluation; by default those of templates. */
   readonly limits?: RenderLimits;
+}
+
+/**
+ * Compiles a text that is a template or a value such as `{ "$logic": … }`, which must give a text. Returns undefined if it is absent
+ * or invalid.
+ */
+export function compileTextOrValue(
+  place: { readonly json: Json | undefined; readonly path: Path },
+  moment: Moment,
+  compiling: Compiling,
+): TextPlan | undefined {
+  const { json } = place;
+  if (json === undefined) return undefined;
+  const isValue = templateText(json) === undefined;
+  const template = isValue ? compileValue(place, moment, compiling)?.template : compileText(place, moment, compiling);
+  return template && { template, isValue };
 }
 
 /**

@@ -1,11 +1,14 @@
 import { LogicEngine } from 'json-logic-engine';
-import type { RenderContext } from '../context/context.ts';
+import { v5 } from 'uuid';
+import type { Occasion, RenderContext } from '../context/context.ts';
 import type { Json } from '../value/json.ts';
 import { keysOfPath } from '../template/path-keys.ts';
 import { type Path, type PathScope, resolvePath, type TemplatePath } from '../template/path.ts';
 import { type PathSource, walk } from '../template/path-source.ts';
 import type { Meter } from '../meter.ts';
 import { Budget } from './budget.ts';
+import { instantText } from './operators/dates.ts';
+import { textOf } from './operators/texts.ts';
 import { methodsFor } from './operators.ts';
 import { doubleOf, toText, truthy } from './operators/compare.ts';
 import { chargeDocument } from './operators/documents.ts';
@@ -27,6 +30,8 @@ export interface ExpressionReads {
   readonly anyNode: boolean;
   /** Whether it depends on the order of first completion. */
   readonly usesOrder: boolean;
+  /** Whether it reads the visit itself, with `now` or `uuid`: such values are constants in two requests that are compared. */
+  readonly usesOccasion: boolean;
 }
 
 /** The result of a computation: its value, or an error sentence. */
@@ -96,6 +101,18 @@ export function compileExpression(
   return { expression: new LogicExpression(logic, prepared, compiler, options) };
 }
 
+/** Cost of `now` and `uuid`, in steps. */
+const stepsPerOccasion = 20;
+
+/** The namespace of the identifiers that `uuid` makes. */
+const namespace = '7b5f2c1e-5a1d-4c0e-9a0b-6d1f0f6a3c52';
+
+function occasionIn(source: PathSource | undefined, operator: string): Occasion {
+  const occasion = source?.context.occasion;
+  if (occasion === undefined) throw new Error(`The operator "${operator}" stands where there is no visit.`);
+  return occasion;
+}
+
 class LogicExpression implements Expression {
   readonly source: Json;
   readonly reads: ExpressionReads;
@@ -122,6 +139,7 @@ class LogicExpression implements Expression {
       nodeIds: new Set(paths.flatMap((path) => path.nodeId ?? [])),
       anyNode: compiler.dynamic || paths.some((path) => path.anyNode),
       usesOrder: compiler.dynamic || paths.some((path) => path.usesOrder),
+      usesOccasion: compiler.usesOccasion,
     };
     this.format = compiler.format;
     this.#logic = logic;
@@ -134,6 +152,8 @@ class LogicExpression implements Expression {
     const methods = methodsFor(this.#budget);
     methods['read'] = this.#method((args, data) => this.#read(this.#reads[args[0] as number], data));
     methods['outer'] = this.#method((args) => this.#read(this.#reads[args[0] as number], this.#data));
+    methods['now'] = this.#method(() => this.#now());
+    methods['uuid'] = this.#method((args) => this.#uuid(args[0]));
     methods['number'] = this.#method((args) => compiler.numbers[args[0] as number]);
     methods['item'] = this.#method((args, data) => this.#walk(data as Json, this.#items[args[0] as number] ?? []));
     methods['lookup'] = this.#method((args, data) => this.#lookup(args[0], data));
@@ -190,6 +210,22 @@ class LogicExpression implements Expression {
   readonly #spend = (steps: number): void => {
     this.#budget.spend(steps);
   };
+
+  /** When the visit began, as text; a constant in two requests that are compared. */
+  #now(): string {
+    this.#budget.spend(stepsPerOccasion);
+    const source = this.#data?.source;
+    return instantText(source?.stable === true ? 0 : occasionIn(source, 'now').at, 'now');
+  }
+
+  /** The identifier of the visit with a name (UUID version 5); a constant in two requests that are compared. */
+  #uuid(name: unknown): string {
+    this.#budget.spend(stepsPerOccasion);
+    const text = name === undefined || name === null ? '' : textOf(name, 'uuid', this.#budget);
+    const source = this.#data?.source;
+    if (source?.stable === true) return `00000000-0000-0000-0000-000000000000 ${text}`;
+    return v5(`${occasionIn(source, 'uuid').key} ${text}`, namespace);
+  }
 
   /** The value at the end of a path within an item. */
   #walk(value: Json, keys: readonly string[]): Json | undefined {

@@ -23,6 +23,7 @@ const context: RenderContext = {
   secret: () => undefined,
   node: () => undefined,
   completed: [],
+  occasion: { at: Date.UTC(2027, 2, 5, 9, 4), key: 'e1:1:pay:1' },
 };
 
 /** The value of an expression as JSON text, or the error. */
@@ -34,6 +35,11 @@ function computed(logic: string, data: JsonObject = payload): string {
 }
 
 const values: [logic: string, value: string][] = [
+  ['{"now":[]}', '"2027-03-05T09:04:00.000Z"'],
+  ['{"date_add":[{"now":[]},"P1D"]}', '"2027-03-06T09:04:00.000Z"'],
+  ['{"uuid":[]}', '"8c72171e-173d-55b0-a342-c0a2562f2923"'],
+  ['{"uuid":["refund"]}', '"eb742601-fb50-5915-a75d-dd035d16a5a6"'],
+  ['{"uuid":[{"var":"payload.s"}]}', '"bb3cd20a-64b8-5b5f-b5c0-23b21430b195"'],
   ['{"var":"payload.price"}', '10.10'],
   ['{"var":"payload.big"}', '9007199254740993'],
   ['{"if":[true,{"var":"payload.price"}]}', '10.10'],

@@ -20,7 +20,7 @@ export const expressionOperators: readonly string[] = [
   'from_entries get index_of slice concat flatten unique sort_by group_by zip range',
   'cat substr to_string lower upper trim split join replace starts_with ends_with',
   'pad_start uri_encode base64_encode base64_decode json_parse json_stringify',
-  'date date_add date_diff date_format date_parse date_before date_after start_of',
+  'now uuid date date_add date_diff date_format date_parse date_before date_after start_of',
 ].flatMap((names) => names.split(' '));
 
 /** Engine methods used unchanged, since they only select a value. */

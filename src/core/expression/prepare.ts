@@ -72,6 +72,8 @@ export class ExpressionCompiler {
   format = 1;
   /** Whether a path is computed during evaluation. */
   dynamic = false;
+  /** Whether `now` or `uuid` occurs. */
+  usesOccasion = false;
 
   constructor(options: ReadableScope) {
     const allowed = new Set(roots);
@@ -118,6 +120,10 @@ export class ExpressionCompiler {
         break;
       case 'date':
         this.#checkDate(args);
+        break;
+      case 'now':
+      case 'uuid':
+        this.usesOccasion = true;
         break;
       default:
     }

@@ -1,19 +1,20 @@
 import { conditionContext } from '../context/context-of.ts';
-import { compileText } from '../definition/call-plan.ts';
+import { compileTextOrValue } from '../definition/value-plan.ts';
 import type { Draft } from '../draft.ts';
-import { required, nodeShape, template } from '../definition/shape/fields.ts';
+import { required, nodeShape, templateOrValue } from '../definition/shape/fields.ts';
 import type { FailPlan } from '../plan.ts';
 import type { Token } from '../state.ts';
+import { renderText } from '../template/value.ts';
 import { failToken } from '../transition/failure.ts';
 import { type NodeKind, placeOf } from './kind.ts';
 import { quietRow } from '../transition/quiet-row.ts';
 
 /** A node that fails the execution, or its branch, with a rendered reason. */
 export const failKind: NodeKind<FailPlan> = {
-  shape: nodeShape({ reason: required(template, 'Why the execution fails; a template.') }),
+  shape: nodeShape({ reason: required(templateOrValue, 'Why the execution fails; a template, or a value.') }),
   read: () => ({ edges: [], canFail: true, neverSucceeds: true }),
   compile(node, base, compiling) {
-    const reason = compileText(placeOf(node, 'reason'), { kind: 'during', nodeId: base.id }, compiling);
+    const reason = compileTextOrValue(placeOf(node, 'reason'), { kind: 'during', nodeId: base.id }, compiling);
     return reason === undefined ? undefined : { ...base, kind: 'fail', reason };
   },
   enter: failHere,
@@ -23,7 +24,7 @@ export const failKind: NodeKind<FailPlan> = {
 const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
-  const rendered = node.reason.render(conditionContext(d.run, token, d.env, visit), undefined, d);
+  const rendered = renderText(node.reason, conditionContext(d.run, token, d.env, visit), d);
   const description =
     rendered.ok && rendered.text.trim() !== ''
       ? rendered.text.slice(0, maxReasonLength)

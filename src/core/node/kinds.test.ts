@@ -123,7 +123,7 @@ describe('a kind that only the registry knows', () => {
     [
       { kind: 'remarc' },
       [
-        'nodes[0].kind: "remarc" is not one of task, switch, sleep, split, join, fail, forEach, remark; did you mean "remark"?',
+        'nodes[0].kind: "remarc" is not one of task, switch, sleep, split, join, fail, set, forEach, remark; did you mean "remark"?',
       ],
     ],
     [

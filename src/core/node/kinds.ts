@@ -5,6 +5,7 @@ import { failKind } from './fail.ts';
 import { forEachKind } from './for-each.ts';
 import { joinKind } from './join.ts';
 import type { NodeKind } from './kind.ts';
+import { setKind } from './set.ts';
 import { sleepKind } from './sleep.ts';
 import { splitKind } from './split.ts';
 import { switchKind } from './switch.ts';
@@ -22,6 +23,7 @@ export const nodeKinds: NodeKinds = {
   split: splitKind,
   join: joinKind,
   fail: failKind,
+  set: setKind,
   forEach: forEachKind,
 };
 

@@ -1,14 +1,15 @@
 import { conditionContext } from '../context/context-of.ts';
-import { compileText } from '../definition/call-plan.ts';
+import { compileTextOrValue } from '../definition/value-plan.ts';
 import type { Compiling } from '../definition/compiling.ts';
 import { edgeAt, type NodeDraft } from '../definition/node-draft.ts';
 import { hasMonthsOrYears, parseDuration } from '../definition/duration.ts';
 import { quote, type Problems } from '../definition/problems.ts';
-import { maxMillis, millis, next, nodeShape, optional, template } from '../definition/shape/fields.ts';
+import { maxMillis, millis, next, nodeShape, optional, templateOrValue } from '../definition/shape/fields.ts';
 import { present, toNumber } from '../definition/shape/shape-check.ts';
 import type { Draft } from '../draft.ts';
 import type { SleepPlan } from '../plan.ts';
 import type { AttemptFailure, Token } from '../state.ts';
+import { renderText } from '../template/value.ts';
 import { failToken } from '../transition/failure.ts';
 import { goTo } from '../transition/route.ts';
 import { instantFault, parseInstant } from '../value/instant.ts';
@@ -22,8 +23,8 @@ export const sleepKind: NodeKind<SleepPlan> = {
       durationMillis: optional(millis, 'How long to sleep, in milliseconds.'),
       duration: optional({ type: 'string' }, 'How long to sleep: ISO 8601 without months or years, such as PT5M.'),
       until: optional(
-        template,
-        'Until when: a template that renders to an ISO 8601 time with an offset, or with a zone such as [Europe/Berlin].',
+        templateOrValue,
+        'Until when: a template or a value that gives an ISO 8601 time with an offset, or with a zone such as [Europe/Berlin].',
       ),
       next,
     },
@@ -72,8 +73,8 @@ function wakeTime(
 ): number | { readonly problem: string; readonly logged: string } {
   const { wait } = node;
   if ('durationMillis' in wait) return d.now + wait.durationMillis;
-  const rendered = wait.until.render(conditionContext(d.run, token, d.env, visit), undefined, d);
-  const logged = `The time to sleep until, ${wait.until.source}, could not be used.`;
+  const rendered = renderText(wait.until, conditionContext(d.run, token, d.env, visit), d);
+  const logged = `The time to sleep until, ${wait.until.template.source}, could not be used.`;
   if (!rendered.ok) return { problem: `The time to sleep until could not be rendered: ${rendered.error}`, logged };
   const text = rendered.text.trim();
   return (
@@ -107,13 +108,13 @@ function wakeUp(d: Draft, token: Token, node: SleepPlan, note?: string): void {
 function compileWait(node: NodeDraft, nodeId: string, compiling: Compiling): SleepPlan['wait'] | undefined {
   const { problems } = compiling;
   const until = placeOf(node, 'until');
-  const time = until.json === undefined ? undefined : compileText(until, { kind: 'during', nodeId }, compiling);
+  const time = until.json === undefined ? undefined : compileTextOrValue(until, { kind: 'during', nodeId }, compiling);
   const duration = placeOf(node, 'duration');
   const parsed =
     typeof duration.json === 'string' ? compileDuration(duration.json, duration.path, problems) : undefined;
   if (time !== undefined) {
-    const text = time.source.trim();
-    if (time.constant && parseInstant(text) === undefined) {
+    const text = time.template.source.trim();
+    if (!time.isValue && time.template.constant && parseInstant(text) === undefined) {
       problems.error(until.path, `${quote(text)} ${instantFault(text)}.`);
     }
     return { until: time };

@@ -39,7 +39,7 @@ export const switchKind: NodeKind<SwitchPlan> = {
   read: readSwitch,
   compile: compileSwitch,
   conditions: ({ cases }) => cases.length,
-  enter: (d, token, node, visit) => choose(d, token, node, { visit, next: 0, problems: [] }),
+  enter: (d, token, node, visit) => choose(d, token, node, { visit, next: 0, since: d.now, problems: [] }),
   goOn: choose,
 };
 
@@ -48,13 +48,13 @@ const maxProblems = 20;
 
 /** Evaluates the cases, starting at `from.next`. */
 function choose(d: Draft, token: Token, node: SwitchPlan, from: Choosing): void {
-  const context = conditionContext(d.run, token, d.env, from.visit);
+  const context = conditionContext(d.run, token, d.env, from.visit, from.since);
   const problems = [...from.problems];
   let target = node.default;
   let matchedCase: string | undefined;
   for (let i = from.next; i < node.cases.length; i++) {
     if (i > from.next && d.isSpent) {
-      d.move(token, { kind: 'ready', choosing: { visit: from.visit, next: i, problems } });
+      d.move(token, { kind: 'ready', choosing: { ...from, next: i, problems } });
       return;
     }
     const option = node.cases[i] as SwitchPlan['cases'][number];

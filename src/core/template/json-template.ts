@@ -204,8 +204,8 @@ class JsonCompiler {
   #computed(logic: Json, path: string, write: (value: Json) => string): Writer {
     const expression = this.#builder.logic(logic);
     if (expression === undefined) return () => undefined;
-    const { paths, anyNode } = expression.reads;
-    if (paths.length === 0 && !anyNode) this.constants.push(path);
+    const { paths, anyNode, usesOccasion } = expression.reads;
+    if (paths.length === 0 && !anyNode && !usesOccasion) this.constants.push(path);
     const encode = this.#encode;
     return (run: Run) => {
       const maxSteps = run.limits.maxSteps - run.spent;

@@ -46,7 +46,7 @@ export interface Template {
   readonly paths: readonly TemplatePath[];
   /** Whether the template has neither tags nor sections. */
   readonly constant: boolean;
-  /** Whether the template reads `runtime.*`, `round`, `attempt` or an idempotency key. */
+  /** Whether the template reads `runtime.*`, `round`, `attempt`, an idempotency key, `now` or `uuid`. */
   readonly volatile: boolean;
   /** Whether the template needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
   readonly usesOrder: boolean;
@@ -121,6 +121,7 @@ export class TemplateBuilder {
   readonly #paths: TemplatePath[] = [];
   #constant = true;
   #expressions = 0;
+  #usesOccasion = false;
   #format = 1;
   readonly #limits: RenderLimits;
   readonly #options: TemplateOptions;
@@ -159,7 +160,8 @@ export class TemplateBuilder {
       return undefined;
     }
     const { expression } = compiled;
-    const { paths, anyNode } = expression.reads;
+    const { paths, anyNode, usesOccasion } = expression.reads;
+    this.#usesOccasion ||= usesOccasion;
     this.#constant = false;
     this.#expressions++;
     this.#format = 2;
@@ -180,7 +182,7 @@ export class TemplateBuilder {
       source,
       paths,
       constant: this.#constant,
-      volatile: paths.some((path) => path.volatile),
+      volatile: this.#usesOccasion || paths.some((path) => path.volatile),
       usesOrder: paths.some((path) => path.usesOrder),
       usesSecrets: paths.some((path) => path.root === 'secrets'),
       expressions: this.#expressions,

@@ -2,11 +2,18 @@ import type { RenderContext } from '../context/context.ts';
 import type { Meter } from '../meter.ts';
 import { type Json, parseJson } from '../value/json.ts';
 import type { RenderLimits } from './run.ts';
-import type { Template } from './template.ts';
+import type { Rendered, Template } from './template.ts';
 
 /** A compiled value: JSON whose strings are templates, with `$logic` and `$literal`. Immutable. */
 export interface ValuePlan {
   readonly template: Template;
+}
+
+/** A compiled text: a template, or a value that must be a text. Immutable. */
+export interface TextPlan {
+  readonly template: Template;
+  /** Whether the template renders JSON. */
+  readonly isValue: boolean;
 }
 
 /** The result of an evaluation: the value, or an error sentence. */
@@ -22,3 +29,16 @@ export function evaluateValue(
   const rendered = template.render(context, limits, meter);
   return rendered.ok ? { ok: true, value: parseJson(rendered.text) } : rendered;
 }
+
+/** Renders a text. Charges `meter`, also if it fails. Throws only errors of the context. */
+export function renderText({ template, isValue }: TextPlan, context: RenderContext, meter: Meter): Rendered {
+  const rendered = template.render(context, undefined, meter);
+  if (!rendered.ok || !isValue) return rendered;
+  const value = parseJson(rendered.text);
+  return typeof value === 'string'
+    ? { ok: true, text: value }
+    : { ok: false, error: `The value is no text, but ${rendered.text.slice(0, maxShown)}.` };
+}
+
+/** Maximum number of characters of a wrong value in an error. */
+const maxShown = 100;

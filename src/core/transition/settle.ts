@@ -32,7 +32,7 @@ function rowOf(
   token: Token,
   of: Required<Pick<StepRow, 'phase' | 'outcome' | 'output' | 'final'>>,
 ): Mutable<StepRow> {
-  return {
+  const row: Mutable<StepRow> = {
     // The draft gives the row its ord.
     ord: 0,
     at: d.now,
@@ -51,6 +51,8 @@ function rowOf(
     output: of.output,
     final: of.final,
   };
+  if (task.begunAt !== undefined) row.begunAt = task.begunAt;
+  return row;
 }
 
 /** Records that the request of an async node was accepted. */

@@ -95,7 +95,7 @@ function rest(d: Draft, token: Token): void {
  */
 function notSent(task: TaskRun): TaskRun {
   if (task.attempt > 0) return task;
-  const { fingerprint: _fingerprint, key: _key, supersedes: _supersedes, ...run } = task;
+  const { fingerprint: _fingerprint, key: _key, supersedes: _supersedes, begunAt: _begunAt, ...run } = task;
   return run;
 }
 
@@ -151,7 +151,7 @@ function recordRefusal(d: Draft, token: Token, task: TaskRun, failure: AttemptFa
 
 /** Begins a new operation after a callback that reported failure. The effect of the previous operation is settled. */
 function newOperation(d: Draft, task: TaskRun): TaskRun {
-  const { accepted: _accepted, unknown: _unknown, key: _key, supersedes: _supersedes, ...rest } = task;
+  const { accepted: _accepted, unknown: _unknown, key: _key, supersedes: _supersedes, begunAt: _at, ...rest } = task;
   return { ...rest, operation: task.operation + 1, nonce: d.env.nonce(), ...signedBy(d, undefined) };
 }
 

@@ -1,6 +1,6 @@
 import type { Run } from '../../core/apply.ts';
 import { isDrained, isInFlight } from '../../core/due.ts';
-import type { CallCommand, Command, Event } from '../../core/event.ts';
+import type { CallCommand, Command, Event, ReusedEffect } from '../../core/event.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { lackOfCall, undoQueries } from '../../core/context/wanted.ts';
 import type { CallAnswered, CallTaker } from '../call/call-runner.ts';
@@ -234,7 +234,7 @@ export class OutgoingCalls implements CallTaker {
     return this.#parts.calls.prepare(seeing, command, this.#trace, undoOutputs);
   }
 
-  #send(command: CallCommand, seen: Seen, reused?: { readonly key: string; readonly ord: number }): void {
+  #send(command: CallCommand, seen: Seen, reused?: ReusedEffect): void {
     const { calls } = this.#parts;
     const { callId } = command;
     try {

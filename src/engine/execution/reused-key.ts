@@ -1,3 +1,4 @@
+import type { ReusedEffect } from '../../core/event.ts';
 import type { EffectRow } from '../../ports/store.ts';
 
 /**
@@ -7,13 +8,10 @@ import type { EffectRow } from '../../ports/store.ts';
  * without a fingerprint counts as the same request, because another key might repeat the effect; its process ended, and
  * it was given up before its request was rendered again.
  */
-export function reusedKey(
-  standing: EffectRow | undefined,
-  fingerprint: string | undefined,
-): { readonly key: string; readonly ord: number } | undefined {
+export function reusedKey(standing: EffectRow | undefined, fingerprint: string | undefined): ReusedEffect | undefined {
   if (standing === undefined || fingerprint === undefined) return undefined;
   const isGivenUp = standing.fingerprint === undefined && standing.effect === 'unknown';
   if (standing.fingerprint !== fingerprint && !isGivenUp) return undefined;
   if (standing.undo === 'failed' || standing.undo === 'reopened') return undefined;
-  return { key: standing.target.key, ord: standing.target.ord };
+  return { key: standing.target.key, ord: standing.target.ord, begunAt: standing.begunAt };
 }

@@ -30,6 +30,8 @@ export interface ExecutionFilter {
 /** A row with a compensation or an effect that may stand, with its current `undo`. */
 export interface EffectRow {
   readonly target: UndoTarget;
+  /** When its visit began, or that of an earlier round whose key it sent, in ms since 1970. */
+  readonly begunAt: number;
   readonly mutating: boolean;
   readonly effect?: 'succeeded' | 'unknown';
   readonly undo?: StepRow['undo'];

@@ -29,6 +29,17 @@ export const millis: Shape = { type: 'integer', min: 1, max: maxMillis, meaning:
 /** A template that must not be blank. */
 export const template: Shape = { type: 'template', mayBeBlank: false };
 
+/** A template that must not be blank, or a value that is computed. */
+export const templateOrValue: Shape = {
+  type: 'either',
+  options: [
+    template,
+    { type: 'object', fields: { $logic: { shape: { type: 'json' }, description: 'JSON Logic.', required: true } } },
+    { type: 'object', fields: { $literal: { shape: { type: 'json' }, description: 'As it stands.', required: true } } },
+  ],
+  expected: 'a template, which is a string, or a value such as { "$logic": … }',
+};
+
 /** Any JSON value. */
 export const json: Shape = { type: 'json' };
 

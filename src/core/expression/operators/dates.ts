@@ -48,7 +48,7 @@ function instantOf(value: unknown, operator: string, budget: Budget): number {
 }
 
 /** An instant as text: UTC, with milliseconds. Throws outside of the years 1 to 9999. */
-function instantText(millis: number, operator: string): string {
+export function instantText(millis: number, operator: string): string {
   if (!(millis >= firstInstant && millis <= lastInstant))
     throw new Error(`The operator "${operator}" gives a time outside of the years 1 to 9999.`);
   return formatDate(zonedTime(millis, 'UTC'), utcPattern);
