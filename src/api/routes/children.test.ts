@@ -158,6 +158,19 @@ describe('an execution that another one started', () => {
     expect((await ask('POST', `/workflows/${ship}/retry`, {})).statusCode).toBe(202);
   });
 
+  it('is undone by itself once its root is over', async () => {
+    await api.drive(ship);
+    const undo = async (): Promise<readonly unknown[]> => {
+      const answer = await ask('POST', `/workflows/${ship}/undo`, { reason: 'wrong address' });
+      return [answer.statusCode, answer.json().errors?.[0] ?? answer.json().status];
+    };
+    expect(await undo()).toEqual([409, expect.stringContaining(`belongs to the execution ${parent}`)]);
+    expect((await ask('GET', `/workflows/${ship}`)).json().status).toBe('SUCCEEDED');
+    await api.drive(parent);
+    expect(await undo()).toEqual([202, 'UNDOING']);
+    expect((await ask('GET', `/workflows/${ship}`)).json().status).toBe('COMPENSATING');
+  });
+
   it('is among the errors of a retry of many', async () => {
     const lone = await start('order');
     await api.drive(lone, () => response(400));
