@@ -42,6 +42,8 @@ export interface StepOutput {
   readonly failure?: FailureView;
   /** The response body of a compensation; DOWN rows only. */
   readonly downBody?: Json;
+  /** The node is missing from here on, although earlier rows have it: its branch lost. Rows that lists omit. */
+  readonly isHidden?: true;
   /** The number of items of a loop, in the row of its begin; for people. */
   readonly count?: number;
   /** Items of a loop, in their order: rows of loops that lists omit. */

@@ -105,6 +105,8 @@ export interface SplitPlan extends NodeBase {
 /** The end of the branches of a split. */
 export interface JoinPlan extends NodeBase {
   readonly kind: 'join';
+  /** `first`: the first branch that succeeds decides, and the others are undone. */
+  readonly mode: 'all' | 'first';
   readonly onBranchFailure: 'fail' | 'continue';
   readonly next?: string;
 }

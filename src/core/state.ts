@@ -1,6 +1,9 @@
+import type { AttemptFailure, BranchFailure, FailureReason } from './failure-state.ts';
+import type { ItemFailure, Loop } from './loop-state.ts';
 import type { Outcome } from './context/context.ts';
-import type { Json } from './value/json.ts';
-import type { RetryError } from './plan.ts';
+
+export type { AttemptFailure, BranchFailure, FailureReason } from './failure-state.ts';
+export type { ItemEnd, ItemFailure, Loop, RunningItem } from './loop-state.ts';
 
 /**
  * The greatest version of the state format that this release knows. Workers leave states with a greater one to newer workers.
@@ -23,39 +26,6 @@ export interface ParentLink {
   readonly visit: number;
   /** The places of the items that the visit belongs to, outermost first; absent outside of every `forEach`. */
   readonly item?: readonly number[];
-}
-
-/** Why an execution did not succeed; the values of the `reason` label of `saga_failed_total`. */
-export type FailureReason =
-  | 'status_4xx'
-  | 'status_5xx'
-  | 'timeout'
-  | 'connect'
-  | 'body'
-  | 'unsent'
-  | 'callback_timeout'
-  | 'callback_failure'
-  | 'execution_timeout'
-  | 'visits'
-  | 'fail_node'
-  | 'compensation'
-  | 'engine'
-  | 'cancelled'
-  | 'terminated'
-  | 'undone';
-
-/** The failure of one attempt, for retries and the verdict. */
-export interface AttemptFailure {
-  readonly outcome: Exclude<Outcome, 'succeeded'>;
-  readonly reason: FailureReason;
-  /** One sentence for people. */
-  readonly description: string;
-  /** The sentence for logs, if the description contains data or text entered by people. */
-  readonly logged?: string;
-  readonly statusCode?: number;
-  readonly error?: RetryError;
-  /** The host of the call, with its port unless it is the default; absent if no call failed. */
-  readonly host?: string;
 }
 
 /**
@@ -187,62 +157,10 @@ export interface HookEnd extends Pick<HookRun, 'hook' | 'visit' | 'startedAt' | 
 
 /** The status of a branch of a forked token. */
 export interface BranchEnd {
-  readonly status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CORRUPTED';
+  /** CANCELLED: another branch was first, where that decides. */
+  readonly status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CORRUPTED' | 'CANCELLED';
   /** The last response within the branch. */
   readonly result?: OutputRef;
-}
-
-/** Why an item failed. */
-export interface ItemFailure {
-  readonly nodeId: string;
-  readonly outcome: Exclude<Outcome, 'succeeded'>;
-  readonly reason: FailureReason;
-  readonly statusCode?: number;
-}
-
-/** An item of a loop that has ended. */
-export interface ItemEnd {
-  /** Counts from 0. */
-  readonly place: number;
-  readonly status: 'SUCCEEDED' | 'FAILED' | 'CORRUPTED';
-  readonly result?: Json;
-  readonly failure?: ItemFailure;
-}
-
-/** An item of a loop that runs. */
-export interface RunningItem {
-  /** Counts from 0. */
-  readonly place: number;
-  /** The ord of the latest row when it began. */
-  readonly start: number;
-  /** Visits made for this item, without those of items nested in it. */
-  readonly visits: number;
-}
-
-/** The course of a loop. It has the size of its running items; what grows with the items is in rows of the history. */
-export interface Loop {
-  readonly visit: number;
-  /** Ord of the first row of the visit; the rows of its items follow it. */
-  readonly ord: number;
-  /** Number of items. */
-  readonly count: number;
-  /** Maximum number of items that run at the same time. */
-  readonly max: number;
-  /** Place of the next item to begin. */
-  readonly next: number;
-  readonly ended: number;
-  readonly failed: number;
-  /** In the order of their begin. */
-  readonly running: readonly RunningItem[];
-  /** Items that have ended and are not in a row of the history yet. */
-  readonly ends: readonly ItemEnd[];
-  /** Bytes of {@link ends}, and of those and all in rows. */
-  readonly endBytes: number;
-  readonly bytes: number;
-  /** Ords of the rows with items that have ended. */
-  readonly endRows: readonly number[];
-  /** The results are left out because they are too large; failures are kept. */
-  readonly isCut?: true;
 }
 
 /** What an unwinding token does once all compensations are done. */
@@ -252,8 +170,11 @@ export type UnwindGoal =
    * reopened; `thenPending`: after them those that were never begun.
    */
   | { readonly kind: 'end'; readonly reopened?: true; readonly thenPending?: true }
-  /** Ends a branch whose join continues after failures. */
-  | { readonly kind: 'branch' }
+  /**
+   * Ends a branch whose join continues after failures, or takes the first to succeed; `isLate`: another was first.
+   * `failure` is why it failed, for a join that takes the first.
+   */
+  | { readonly kind: 'branch'; readonly isLate?: true; readonly failure?: BranchFailure }
   /** Ends an item whose loop continues after failures. */
   | { readonly kind: 'item'; readonly failure: ItemFailure }
   /** Compensates all items of a loop, then follows the `onFailure` route of the loop. */
@@ -288,6 +209,8 @@ export type Stage =
       /** Ord of the SPLIT row: every branch sees all outputs before it. */
       readonly ord: number;
       readonly branches: Readonly<Record<string, BranchEnd>>;
+      /** Why the latest branch failed, for a join that takes the first to succeed. */
+      readonly failure?: BranchFailure;
     }
   /** The parent of items; `nodeId` is the loop. */
   | { readonly kind: 'looping'; readonly since: number; readonly loop: Loop }

@@ -1,5 +1,5 @@
 import type { Mutable } from './value/mutable.ts';
-import type { Blocked, ExecutionStatus, FailureReason, State, Token } from './state.ts';
+import type { Blocked, BranchEnd, ExecutionStatus, FailureReason, State, Token } from './state.ts';
 import { canBegin } from './due.ts';
 import type { Plan } from './plan.ts';
 
@@ -158,7 +158,12 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
         state: 'JOINING',
         attempt: 1,
         since: stage.since,
-        detail: `Waits for the branches ${open.map(([entry]) => entry).join(', ')}.`,
+        detail: waitText(
+          plan,
+          nodeId,
+          stage.branches,
+          open.map(([entry]) => entry),
+        ),
       };
     }
     case 'looping':
@@ -226,4 +231,20 @@ function blockedNode(
 ): CurrentNode {
   const at = { nodeId, visit, state: 'BLOCKED', attempt: attempt + 1, since, detail } as const;
   return until === undefined ? at : { ...at, until };
+}
+
+/** What a split waits for. */
+function waitText(
+  plan: Plan,
+  nodeId: string,
+  branches: Readonly<Record<string, BranchEnd>>,
+  open: readonly string[],
+): string {
+  const named = open.join(', ');
+  const join = plan.nodes.get(plan.nodes.get(nodeId)?.join ?? '');
+  if (join?.kind !== 'join' || join.mode !== 'first') return `Waits for the branches ${named}.`;
+  const winner = Object.keys(branches).find((entry) => branches[entry]?.status === 'SUCCEEDED');
+  return winner === undefined
+    ? `Waits for the first of the branches ${named}.`
+    : `${winner} was first; the branches ${named} are undone.`;
 }

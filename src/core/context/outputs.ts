@@ -11,6 +11,8 @@ interface Entry {
   readonly ord: number;
   readonly scope: string;
   readonly view: NodeView;
+  /** The node is missing for all who see this entry first. */
+  readonly isHidden?: true;
   /** Approximate size in bytes; computed on first use. */
   size?: number;
 }
@@ -234,7 +236,7 @@ export class Outputs {
     if (entries === undefined) return undefined;
     for (let i = entries.length - 1; i >= 0; i--) {
       const entry = entries[i] as Entry;
-      if (canSee(scope, entry.scope)) return entry.view;
+      if (canSee(scope, entry.scope)) return entry.isHidden === true ? undefined : entry.view;
     }
     return undefined;
   }
@@ -312,8 +314,13 @@ function merge(entries: readonly Entry[], row: StepRow): readonly Entry[] {
     if (!sameVisit || row.output?.downBody === undefined) return entries;
     return [...entries.slice(0, -1), { ...last, view: { ...last.view, downBody: row.output.downBody } }];
   }
+  if (row.output?.isHidden === true) {
+    const { ord, scope, nodeId, visit, round } = row;
+    const hidden: Entry = { ord, scope, view: { nodeId, visit, round }, isHidden: true };
+    return [...entries, hidden].slice(-maxVersions);
+  }
   const output = row.output === undefined ? nothing : ownOutput(row.output);
-  const before = sameVisit ? last.view : undefined;
+  const before = sameVisit && last.isHidden !== true ? last.view : undefined;
   const view: Mutable<NodeView> = { ...before, nodeId: row.nodeId, visit: row.visit, round: row.round };
   if (row.key !== undefined) view.idempotencyKey = row.key;
   Object.assign(view, output);

@@ -75,7 +75,7 @@ function computeCertain(
     if (id === draft.entry) return 0n;
     const split = owners.get(id);
     if (split === undefined) return common(predecessors.get(id) ?? []);
-    if (node.json['onBranchFailure'] === 'continue') return after(split);
+    if (node.json['onBranchFailure'] === 'continue' || node.json['mode'] === 'first') return after(split);
     return split.edges
       .filter((edge) => edge.via === 'branch')
       .reduce((set, edge) => set | atEnds(layout.places.get(edge.target)), after(split));

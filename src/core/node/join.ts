@@ -10,16 +10,22 @@ import { nextOf, type NodeKind } from './kind.ts';
  */
 export const joinKind: NodeKind<JoinPlan> = {
   shape: nodeShape({
+    mode: optional(
+      { type: 'choice', values: ['all', 'first'] },
+      'Whether all branches are awaited (default), or the first that succeeds decides and the others are undone.',
+    ),
     onBranchFailure: optional(
       { type: 'choice', values: ['fail', 'continue'] },
-      'Whether a failed branch fails the execution (default) or only that branch is compensated.',
+      'Whether a failed branch fails the execution (default) or only that branch is compensated; with mode first, whether it fails when all branches have failed.',
     ),
     next,
   }),
   read: (json, path) => ({ edges: edgeAt('next', json, path), fields: ['response'] }),
-  compile(node, base) {
+  compile(node, base, compiling) {
     const onBranchFailure = present(node.json, 'onBranchFailure') === 'continue' ? 'continue' : 'fail';
-    return { ...base, kind: 'join', onBranchFailure, ...nextOf(node) };
+    const mode = present(node.json, 'mode') === 'first' ? 'first' : 'all';
+    if (mode === 'first') compiling.needs.format = 2;
+    return { ...base, kind: 'join', mode, onBranchFailure, ...nextOf(node) };
   },
   enter: (d, token, node) => goTo(d, token, node.next),
 };

@@ -1,11 +1,11 @@
-import { isWithin, itemsOf } from '../context/scope.ts';
+import { branchScope, isWithin, itemsOf } from '../context/scope.ts';
 import { lackOfMove } from '../context/wanted.ts';
 import type { Draft } from '../draft.ts';
 import { valuesPerStep } from '../meter.ts';
 import { canBegin } from '../due.ts';
 import { enterNode, settleNode } from '../node/kinds.ts';
-import type { AttemptFailure, Token } from '../state.ts';
-import { failLoop, failScope } from './failure.ts';
+import type { AttemptFailure, BranchEnd, Token } from '../state.ts';
+import { drainScope, failLoop, failScope } from './failure.ts';
 import { beginItem, endItem, loopNode, loopOf, type Looping, resultOf } from './loop.ts';
 import { finish } from './ending/finish.ts';
 
@@ -26,6 +26,7 @@ export function advance(d: Draft): void {
   let budget = d.env.limits.maxAdvances;
   let hasEntered = false;
   while (d.state.end === undefined) {
+    if (d.tokens.length > 1) stopLate(d);
     if (d.tokens.length === 0) {
       if (d.state.verdict !== undefined) finish(d, d.state.verdict);
       break;
@@ -41,6 +42,36 @@ export function advance(d: Draft): void {
     d.charge(1 + (d.tokens.length + d.plan.nodes.size) / valuesPerStep, 0);
   }
   if (d.state.end === undefined && d.env.advance) askForUndo(d);
+}
+
+/** Where the first branch to succeed decides: takes the others back. What is in flight in them is awaited. */
+function stopLate(d: Draft): void {
+  for (const { id } of d.tokens.slice()) {
+    const token = d.token(id);
+    if (token?.stage.kind !== 'forked' || !isDecided(d, token)) continue;
+    const { visit, branches } = token.stage;
+    for (const [entry, { status }] of Object.entries(branches)) {
+      const scope = branchScope(token.scope, token.nodeId, visit, entry);
+      if (status !== 'RUNNING' || d.tokens.some((other) => isStopping(other, scope))) continue;
+      drainScope(d, scope, { kind: 'branch', isLate: true }, undefined);
+    }
+  }
+}
+
+/** Whether a branch has succeeded of a split that takes the first. */
+function isDecided(d: Draft, { nodeId, stage }: Token): boolean {
+  if (stage.kind !== 'forked') return false;
+  const join = d.node(d.node(nodeId).join ?? '');
+  return join.kind === 'join' && join.mode === 'first' && Object.values(stage.branches).some(isFirst);
+}
+
+const isFirst = ({ status }: BranchEnd): boolean => status === 'SUCCEEDED';
+
+/** Whether a token drains or compensates a whole branch. */
+function isStopping({ scope, stage }: Token, branch: string): boolean {
+  return (
+    scope === branch && (stage.kind === 'draining' || (stage.kind === 'unwinding' && stage.goal.kind === 'branch'))
+  );
 }
 
 function canMove(d: Draft, token: Token): boolean {

@@ -66,8 +66,9 @@ export function failScope(d: Draft, token: Token, failure: AttemptFailure): void
     const fork = d.tokens.find((other) => other.scope === parentScope(scope) && other.stage.kind === 'forked');
     const joinId = fork === undefined ? undefined : d.node(fork.nodeId).join;
     const join = joinId === undefined ? undefined : d.node(joinId);
-    if (join?.kind !== 'join' || join.onBranchFailure !== 'continue') continue;
-    drainScope(d, scope, { kind: 'branch' }, token);
+    if (join?.kind !== 'join' || (join.onBranchFailure !== 'continue' && join.mode !== 'first')) continue;
+    const why = join.mode === 'first' ? { failure: { ...failure, nodeId: token.nodeId } } : undefined;
+    drainScope(d, scope, { kind: 'branch', ...why }, token);
     return;
   }
   failExecution(d, verdictOf(failure, token), token, failure.logged);
@@ -155,7 +156,7 @@ export function drainOf(d: Draft, token: Token): Token | undefined {
  * empty, the draining token begins to compensate (see `advance.ts`). `at` is the failed token, already settled and
  * without a call.
  */
-function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token | undefined): void {
+export function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token | undefined): void {
   const nodeId = at?.nodeId ?? d.tokens[0]?.nodeId ?? d.plan.entry;
   for (const other of d.tokens.slice()) {
     if (other.id === at?.id || !isWithin(other.scope, scope)) continue;

@@ -1,6 +1,6 @@
 import type { Draft } from '../draft.ts';
 import { branchScope, isItemScope, parentScope } from '../context/scope.ts';
-import type { BranchEnd, OutputRef, Stage, Token } from '../state.ts';
+import type { BranchEnd, BranchFailure, OutputRef, Stage, Token } from '../state.ts';
 
 type Forked = Extract<Stage, { kind: 'forked' }>;
 
@@ -26,7 +26,12 @@ function endPath(d: Draft, token: Token): void {
 }
 
 /** Records the status of an ended branch in its waiting parent, and removes the token. */
-export function endBranch(d: Draft, token: Token, status: Exclude<BranchEnd['status'], 'RUNNING'>): void {
+export function endBranch(
+  d: Draft,
+  token: Token,
+  status: Exclude<BranchEnd['status'], 'RUNNING'>,
+  failure?: BranchFailure,
+): void {
   d.remove(token);
   const parent = parentOf(d, token);
   if (parent === undefined) return;
@@ -37,7 +42,8 @@ export function endBranch(d: Draft, token: Token, status: Exclude<BranchEnd['sta
   if (entry === undefined) return;
   const result = ownResult(token, stage.ord);
   const end: BranchEnd = { status, ...(result === undefined ? undefined : { result }) };
-  d.move(parent, { ...stage, branches: { ...stage.branches, [entry]: end } });
+  const branches = { ...stage.branches, [entry]: end };
+  d.move(parent, { ...stage, branches, ...(failure === undefined ? undefined : { failure }) });
 }
 
 /** The forked token that waits for this branch; undefined if it is gone because its own scope is being compensated. */

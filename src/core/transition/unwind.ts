@@ -156,7 +156,7 @@ function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
       else d.remove(token);
       return;
     case 'branch':
-      endBranch(d, token, stage.troubles > 0 ? 'CORRUPTED' : 'FAILED');
+      endBranch(d, token, endOf(stage.troubles, stage.goal.isLate), stage.goal.failure);
       return;
     case 'item':
       endItem(d, token, { status: stage.troubles > 0 ? 'CORRUPTED' : 'FAILED', failure: stage.goal.failure });
@@ -169,6 +169,12 @@ function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
     case 'route':
       goTo(d, token, stage.goal.target);
   }
+}
+
+/** How a branch ends once it is undone. */
+function endOf(troubles: number, isLate: boolean | undefined): 'CORRUPTED' | 'CANCELLED' | 'FAILED' {
+  if (troubles > 0) return 'CORRUPTED';
+  return isLate === true ? 'CANCELLED' : 'FAILED';
 }
 
 /**
