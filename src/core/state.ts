@@ -1,9 +1,9 @@
-import type { AttemptFailure, BranchFailure, FailureReason } from './failure-state.ts';
-import type { ItemFailure, Loop } from './loop-state.ts';
+import type { AttemptFailure, BranchFailure, FailureReason } from './call/failure-state.ts';
+import type { ItemFailure, Loop } from './node/loop-state.ts';
 import type { Outcome } from './context/context.ts';
 
-export type { AttemptFailure, BranchFailure, FailureReason } from './failure-state.ts';
-export type { ItemEnd, ItemFailure, Loop, RunningItem } from './loop-state.ts';
+export type { AttemptFailure, BranchFailure, FailureReason } from './call/failure-state.ts';
+export type { ItemEnd, ItemFailure, Loop, RunningItem } from './node/loop-state.ts';
 
 /**
  * The greatest version of the state format that this release knows. Workers leave states with a greater one to newer workers.

@@ -127,7 +127,7 @@ describe('the guide names', () => {
   });
 
   it('every reason, and every stage of a token', () => {
-    const source = page('src/core/failure-state.ts') + page('src/core/state.ts');
+    const source = page('src/core/call/failure-state.ts') + page('src/core/state.ts');
     const quoted = (name: string): string[] => {
       const declaration = source.split(`export type ${name} =`)[1]?.split(/;\n\n/)[0] ?? '';
       return [...declaration.matchAll(/(?:kind: |\| )'(\w+)'/g)].map((match) => match[1]!);

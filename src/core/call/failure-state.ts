@@ -1,5 +1,5 @@
-import type { Outcome } from './context/context.ts';
-import type { RetryError } from './plan.ts';
+import type { Outcome } from '../context/context.ts';
+import type { RetryError } from '../plan.ts';
 
 /** Why an execution did not succeed; the values of the `reason` label of `saga_failed_total`. */
 export type FailureReason =

@@ -1,6 +1,6 @@
-import type { Outcome } from './context/context.ts';
-import type { FailureReason } from './failure-state.ts';
-import type { Json } from './value/json.ts';
+import type { Outcome } from '../context/context.ts';
+import type { FailureReason } from '../call/failure-state.ts';
+import type { Json } from '../value/json.ts';
 
 /** Why an item failed. */
 export interface ItemFailure {
