@@ -15,7 +15,11 @@ import { EngineFaults } from './engine-faults.ts';
 import { EventApplier } from './progress/event-applier.ts';
 import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
 import { type InboxHost, InboxReader } from './inbox-reader.ts';
-import { type OutgoingCallsHost, OutgoingCalls, type Permission } from './outgoing-calls.ts';
+import type { Permission } from '../call/permission.ts';
+import { type FamilyCommand, FamilyCommands } from '../family/family-commands.ts';
+import { TellRows } from '../family/tell-rows.ts';
+import { slotOf } from '../../core/value/slot.ts';
+import { type OutgoingCallsHost, OutgoingCalls } from './outgoing-calls.ts';
 import { isRunnable, nextTimer, type PendingBatch } from './progress/pending-batch.ts';
 import { PoisonCount } from './poison-count.ts';
 import { Progress } from './progress/progress.ts';
@@ -48,6 +52,8 @@ export class ExecutionDriver
   readonly #progress: Progress;
   readonly #poison: PoisonCount;
   readonly #calls: OutgoingCalls;
+  readonly #family: FamilyCommands;
+  readonly #tells: TellRows;
   readonly #outputs: HeldOutputs;
   readonly #inbox: InboxReader;
   readonly #right: CallRight;
@@ -69,6 +75,8 @@ export class ExecutionDriver
     this.#progress = new Progress(execution);
     this.#poison = new PoisonCount(parts.clock, execution, () => this.whenIdle(() => this.#progress.recount(0)));
     this.#calls = new OutgoingCalls(parts, this, execution);
+    this.#family = new FamilyCommands(parts.family, parts.clock, this, execution);
+    this.#tells = new TellRows(parts.reads, this);
     this.#outputs = new HeldOutputs(parts, this, execution);
     this.#inbox = new InboxReader(parts.reads, this.#progress, this);
     this.#right = new CallRight(parts, execution);
@@ -86,6 +94,11 @@ export class ExecutionDriver
   /** The execution's id. */
   get id(): string {
     return this.lease.id;
+  }
+
+  /** The claim under which the process holds the execution. */
+  get claim(): string {
+    return this.lease.claim;
   }
 
   get run(): Run {
@@ -159,6 +172,10 @@ export class ExecutionDriver
     this.post(answer.event);
   }
 
+  runFamily(command: FamilyCommand): void {
+    this.#family.run(command);
+  }
+
   mayCall(): Permission {
     return this.#right.ask();
   }
@@ -179,6 +196,7 @@ export class ExecutionDriver
   confirmed(): void {
     this.#tried = false;
     this.#calls.again();
+    this.#family.again();
   }
 
   displaced(): void {
@@ -300,7 +318,11 @@ export class ExecutionDriver
   }
 
   #commit(): void {
-    const checkpoint = this.#progress.checkpoint(this.id, this.lease.claim);
+    const { batch } = this.#progress;
+    const tells = batch.tells.length === 0 ? [] : this.#tells.rows(batch.tells, batch.steps);
+    // The result of the execution is being read; the driver is called when it is there.
+    if (tells === undefined) return;
+    const checkpoint = this.#progress.checkpoint(this.id, this.lease.claim, tells);
     this.#enter('committing');
     this.#tried = false;
     const bytes = baseBytes + this.#bytes;
@@ -313,8 +335,9 @@ export class ExecutionDriver
   }
 
   #afterCommit(): void {
-    const { commands, signals } = this.#progress.takeBatch();
+    const { commands, signals, tells } = this.#progress.takeBatch();
     const { telemetry, watch } = this.#parts;
+    for (const { executionId } of tells) this.#ring(executionId);
     try {
       reportSignals(telemetry, this.run, this.#execution, signals);
       watch.changed(this.id, this.run.state);
@@ -326,13 +349,18 @@ export class ExecutionDriver
     else this.#pump();
   }
 
+  /** Reports that the inbox of another execution has a new event. A hint: the execution is due by its row. */
+  #ring(id: string): void {
+    this.#parts.ring({ id, slot: slotOf(id), dueAt: this.run.state.now });
+  }
+
   /** Parks, releases, or waits for answers and timers, because nothing is left to write. */
   #rest(): void {
     this.#calls.run(this.#progress.takeCommands());
     if (this.#mode !== 'idle') return;
     this.#outputs.seek();
     const { state } = this.run;
-    const isOut = this.#inbox.isOpen || this.#calls.isOut || this.#outputs.isReading;
+    const isOut = this.#inbox.isOpen || this.#calls.isOut || this.#family.isOut || this.#outputs.isReading;
     if (!isOut && !this.#confirmation.isOpen && canPark(state)) {
       this.#park();
       return;
@@ -379,7 +407,10 @@ export class ExecutionDriver
       // The inbox rows already taken are no longer in memory and must be read again.
       this.#progress.inboxSeq = -1;
       this.#tried = false;
-      this.#deferred.push(() => this.#calls.again());
+      this.#deferred.push(() => {
+        this.#calls.again();
+        this.#family.again();
+      });
       this.#inbox.markStale();
       this.#progress.rebase([]);
     }
@@ -392,6 +423,7 @@ export class ExecutionDriver
     this.#faults.end();
     this.#poison.end();
     this.#outputs.end();
+    this.#family.end();
     this.#parts.timers.clear(this);
     this.#deferred = [];
     this.#owner.ended(this.lease, how);

@@ -5,17 +5,13 @@ import { Outputs } from '../../core/context/outputs.ts';
 import { lackOfCall, undoQueries } from '../../core/context/wanted.ts';
 import type { CallAnswered, CallTaker } from '../call/call-runner.ts';
 import type { Prepared } from '../call/prepared-call.ts';
+import type { FamilyCommand } from '../family/family-commands.ts';
 import type { DriverParts } from './driver-contract.ts';
 import { readAsked, readBack, type Restore } from './restored-outputs.ts';
 import type { Trace } from '../trace-context.ts';
 import { reusedKey } from './reused-key.ts';
+import type { Permission } from '../call/permission.ts';
 import { WantedCalls } from '../call/wanted-calls.ts';
-
-/**
- * Whether a call may go out: at once; after the store has confirmed the execution, which {@link OutgoingCalls.again}
- * reports; or never from this process, because it is releasing the execution.
- */
-export type Permission = 'granted' | 'later' | 'denied';
 
 /** The parts of the driver that its outgoing calls use. */
 export interface OutgoingCallsHost {
@@ -28,6 +24,8 @@ export interface OutgoingCallsHost {
   prepared(event: Extract<Event, { type: 'prepared' }>): void;
   answered(answer: CallAnswered): void;
   post(event: Event): void;
+  /** Performs a command about a child. */
+  runFamily(command: FamilyCommand): void;
   /** Calls the action once no checkpoint is under way, now or later. Never calls it after the end of the driver. */
   whenIdle(action: () => void): void;
   fault(error: unknown): void;
@@ -114,6 +112,11 @@ export class OutgoingCalls implements CallTaker {
           break;
         case 'findUndo':
           this.#seek(command);
+          break;
+        case 'startChild':
+        case 'takeBack':
+        case 'terminateChildren':
+          this.#host.runFamily(command);
       }
     }
   }
