@@ -439,6 +439,10 @@ export interface State {
     readonly description?: string;
     readonly at?: number;
   };
+  /**
+   * Globs of the definitions that the execution may start: those of the caller that started the root of its family. Absent: any.
+   */
+  readonly scope?: readonly string[];
   /** The reason of an accepted cancel. */
   readonly cancelReason?: string;
   /**

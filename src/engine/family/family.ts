@@ -2,6 +2,7 @@ import { hash as digest } from 'node:crypto';
 import { apply, type Run } from '../../core/apply.ts';
 import { conditionContext, type Resolver } from '../../core/context/context-of.ts';
 import { placeOf } from '../../core/context/family.ts';
+import { placesOf } from '../../core/context/scope.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { missingPayload } from '../../core/context/required-payload.ts';
 import { lackOfChild } from '../../core/context/wanted.ts';
@@ -22,6 +23,7 @@ import {
   parseJson,
   stringifyJson,
 } from '../../core/value/json.ts';
+import { fitsGlobs } from '../../core/value/name-globs.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { StoredItem } from '../../ports/queue.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
@@ -207,6 +209,10 @@ export class Family {
   async #want(run: Run, token: Parenting): Promise<Wanted> {
     const node = run.plan.nodes.get(token.nodeId);
     if (node?.kind !== 'workflow') throw new Error(`Node ${token.nodeId} is no workflow.`);
+    if (!fitsGlobs(node.definition.name, run.state.scope))
+      throw new Refused(
+        `The definition ${named(node)} is not among those that the caller who started the root may run.`,
+      );
     const { plan, definition } = await this.#definition(node);
     const payload = await this.#evaluated(run, token, 'payload', node.payload);
     if (!isJsonObject(payload)) throw new Refused(`The payload of ${node.id} is no object.`);
@@ -290,6 +296,7 @@ export class Family {
     const { header, state } = run;
     const { id, visit } = token.stage.child;
     const { plan, definition, payload, labels, fingerprint } = wanted;
+    const item = placesOf(token.scope);
     const submission: Submission = {
       plan,
       header: {
@@ -298,7 +305,13 @@ export class Family {
         version: plan.version,
         payload,
         labels,
-        parent: { id: header.id, round: state.round, nodeId: token.nodeId, visit },
+        parent: {
+          id: header.id,
+          round: state.round,
+          nodeId: token.nodeId,
+          visit,
+          ...(item === undefined ? undefined : { item }),
+        },
         root: header.root ?? header.id,
         depth: (header.depth ?? 1) + 1,
       },
@@ -307,6 +320,7 @@ export class Family {
       createdAt: this.#parts.clock.now(),
       traceparent: traceparentOf(trace, () => this.#parts.entropy.random()),
       parentClaim: claim,
+      ...(state.scope === undefined ? undefined : { scope: state.scope }),
     };
     const result = await this.#parts.submit(submission);
     switch (result.kind) {

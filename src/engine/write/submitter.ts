@@ -177,7 +177,7 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
   /** Makes the row; the promise, if any, resolves once this turn of the event loop had room for it. Never throws. */
   begin(): Promise<void> | undefined {
     const { share, env } = this.#parts;
-    const { plan, header, startAt } = this.#submission;
+    const { plan, header, startAt, scope } = this.#submission;
     this.isPrepared = true;
     const failed = (error: unknown): void => {
       this.error = error;
@@ -186,7 +186,7 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
       const begun = share.run(
         () => {
           const mayCall = this.#lease !== undefined && this.#pool?.draining === false;
-          const made = begin(plan, header, env.at(this.dueAt, mayCall), startAt);
+          const made = begin(plan, header, env.at(this.dueAt, mayCall), startAt, scope);
           share.charge(made.work.steps, made.work.bytes);
           return made;
         },
