@@ -24,7 +24,7 @@ export function familyPlays(stage: Stage): void {
   const childrenOf = async (id: string): Promise<AnswerBody[]> =>
     (await stage.ask('GET', `/workflows/${id}/children?limit=200`)).body;
 
-  it('shows who started whom, and the results of children', async () => {
+  it('shows which run started another one, and uses the results of children', async () => {
     await stored(stage.saga('deep-box').linear(['pack']));
     const ship = stage.saga('deep-ship');
     await stored(ship.graph([ship.task('label', { next: 'box' }), starting('box', 'deep-box')]));
