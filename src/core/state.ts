@@ -1,5 +1,6 @@
 import type { Outcome } from './context/context.ts';
 import type { Json } from './value/json.ts';
+import type { ChildStage, FamilyState, TakeBack } from './family/child-run.ts';
 import type { RetryError } from './plan.ts';
 
 /**
@@ -13,17 +14,6 @@ export type TerminalStatus = 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'CORRUPTED' 
 
 /** The status of an execution as clients see it. */
 export type ExecutionStatus = TerminalStatus | 'IN_PROGRESS' | 'WAITING_CALLBACK' | 'SLEEPING' | 'COMPENSATING';
-
-/** The visit of a `workflow` node that started an execution. */
-export interface ParentLink {
-  /** Id of the execution that has the node. */
-  readonly id: string;
-  readonly round: number;
-  readonly nodeId: string;
-  readonly visit: number;
-  /** The places of the items that the visit belongs to, outermost first; absent outside of every `forEach`. */
-  readonly item?: readonly number[];
-}
 
 /** Why an execution did not succeed; the values of the `reason` label of `saga_failed_total`. */
 export type FailureReason =
@@ -172,33 +162,6 @@ export interface UndoRun extends Attempting {
   readonly child?: TakeBack;
 }
 
-/** The taking back of a child; see `family/take-back.ts`. */
-export interface TakeBack {
-  /** Id of the child. */
-  readonly id: string;
-  /** `asking`: the engine looks at the child, or changes it; `waiting`: the end of the child is awaited. */
-  readonly part: 'asking' | 'waiting';
-  /** The number of the end that the child had when it was changed; only a later one counts. Absent until it is changed. */
-  readonly after?: number;
-}
-
-/** The running visit of a `workflow` node. */
-export interface ChildRun {
-  readonly visit: number;
-  /** Id of the execution that the visit starts, or of one of an earlier round that it takes over. */
-  readonly id: string;
-  /** Orders the visit among calls, as {@link TaskRun.startOrd} does. */
-  readonly startOrd: number;
-  /** Ord of the row of an earlier round whose child the visit takes over. */
-  readonly supersedes?: number;
-  /** The number of the end that the child had when the visit took it over; only a later one counts. */
-  readonly after?: number;
-  /** Hash of the definition and the payload, to recognise the same child in a later round. */
-  readonly fingerprint?: string;
-  /** Whether the time for the child was over before it ended. */
-  readonly isLate?: true;
-}
-
 /** A running hook. */
 export interface HookRun extends Attempting {
   readonly hook: 'onSuccessCallback' | 'onFailureCallback';
@@ -323,18 +286,7 @@ export type Stage =
     }
   /** The parent of items; `nodeId` is the loop. */
   | { readonly kind: 'looping'; readonly since: number; readonly loop: Loop }
-  /**
-   * At a `workflow` node. `starting`: the engine stores the child; `running`: the child has not ended; `ending`: it was
-   * told to end, since its time is over or the scope of the visit fails.
-   */
-  | {
-      readonly kind: 'child';
-      readonly part: 'starting' | 'running' | 'ending';
-      readonly since: number;
-      readonly child: ChildRun;
-      /** When the time for the child is over. */
-      readonly until?: number;
-    }
+  | ChildStage
   /** Failed or cancelled: waits until calls in flight within its scope are answered. */
   | { readonly kind: 'draining'; readonly since: number; readonly goal: UnwindGoal }
   /** Compensates; without `undo`, the next target is still to be found. */
@@ -390,7 +342,7 @@ export interface Verdict {
  *
  * Instants are milliseconds since 1970 (UTC). Ords are positions in the execution's own history, from 1.
  */
-export interface State {
+export interface State extends FamilyState {
   readonly format: number;
   /** From 1; a retry of a failed execution begins the next round. */
   readonly round: number;
@@ -445,13 +397,4 @@ export interface State {
   readonly scope?: readonly string[];
   /** The reason of an accepted cancel. */
   readonly cancelReason?: string;
-  /**
-   * Present after a terminate until all children are told to end, too: the id of the event that they get. The execution is over, but its
-   * process has to go on.
-   */
-  readonly tellsChildren?: string;
-  /** Number of ends in all rounds; only of executions that another one started, which tells them apart. */
-  readonly ends?: number;
-  /** Visits of this round that children made which have ended. */
-  readonly childVisits?: number;
 }

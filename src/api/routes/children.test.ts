@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
 import { idOf } from '../../../test/contract/fixtures/executions.ts';
 import { apiKeyOf, authenticatorOf } from '../../../test/credentials.ts';
-import type { ParentLink } from '../../core/state.ts';
+import type { ParentLink } from '../../core/context/family.ts';
 
 const task = (id: string, more: object = {}): object => ({
   kind: 'task',

@@ -1,7 +1,6 @@
 import type { Json, JsonObject } from '../../core/value/json.ts';
-import type { FamilyPlace } from '../../core/context/family.ts';
+import type { FamilyPlace, ParentLink } from '../../core/context/family.ts';
 import type { Plan } from '../../core/plan.ts';
-import type { ParentLink } from '../../core/state.ts';
 import type { ListedExecution } from '../../ports/listing.ts';
 import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
 import { turns } from '../../engine/turns.ts';

@@ -1,9 +1,10 @@
 import type { Draft } from '../draft.ts';
 import type { WorkflowPlan } from '../plan.ts';
-import type { ChildRun, Stage, Token } from '../state.ts';
+import type { ChildRun, ChildStage } from './child-run.ts';
+import type { Token } from '../state.ts';
 
 /** A token at a child; `child.ts` has the course of its visit. */
-export type Parenting = Token & { readonly stage: Extract<Stage, { kind: 'child' }> };
+export type Parenting = Token & { readonly stage: ChildStage };
 
 /** The workflow node with this id. Throws if it is none. */
 export function workflowNode(d: Draft, id: string): WorkflowPlan {

@@ -1,6 +1,7 @@
 import type { Draft } from '../draft.ts';
 import type { ChildEndedEvent } from '../event.ts';
-import type { TakeBack, Token, UndoRun, UndoTarget } from '../state.ts';
+import type { TakeBack } from './child-run.ts';
+import type { Token, UndoRun, UndoTarget } from '../state.ts';
 import { drainOf } from '../transition/failure.ts';
 import { type Unwinding, settleUndo } from '../transition/unwind.ts';
 import { tellCancel, workflowNode } from './ending.ts';

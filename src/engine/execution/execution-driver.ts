@@ -9,16 +9,13 @@ import type { Sink } from '../write/coalescer.ts';
 import { CallRight } from './call-right.ts';
 import { Confirmation, type Confirmed } from './confirmation.ts';
 import type { ClaimedExecution, DriverOwner, DriverParts, Ending } from './driver-contract.ts';
-import { assertModeChange, type DriverMode, ForbiddenModeChange } from './driver-modes.ts';
+import { assertModeChange, type DriverMode } from './driver-modes.ts';
 import type { Wakeable } from './driver-timers.ts';
 import { EngineFaults } from './engine-faults.ts';
 import { EventApplier } from './progress/event-applier.ts';
 import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
 import { type InboxHost, InboxReader } from './inbox-reader.ts';
 import type { Permission } from '../call/permission.ts';
-import { type FamilyCommand, FamilyCommands } from '../family/family-commands.ts';
-import { TellRows } from '../family/tell-rows.ts';
-import { slotOf } from '../../core/value/slot.ts';
 import { type OutgoingCallsHost, OutgoingCalls } from './outgoing-calls.ts';
 import { isRunnable, nextTimer, type PendingBatch } from './progress/pending-batch.ts';
 import { PoisonCount } from './poison-count.ts';
@@ -52,8 +49,6 @@ export class ExecutionDriver
   readonly #progress: Progress;
   readonly #poison: PoisonCount;
   readonly #calls: OutgoingCalls;
-  readonly #family: FamilyCommands;
-  readonly #tells: TellRows;
   readonly #outputs: HeldOutputs;
   readonly #inbox: InboxReader;
   readonly #right: CallRight;
@@ -75,8 +70,6 @@ export class ExecutionDriver
     this.#progress = new Progress(execution);
     this.#poison = new PoisonCount(parts.clock, execution, () => this.whenIdle(() => this.#progress.recount(0)));
     this.#calls = new OutgoingCalls(parts, this, execution);
-    this.#family = new FamilyCommands(parts.family, parts.clock, this, execution);
-    this.#tells = new TellRows(parts.reads, this);
     this.#outputs = new HeldOutputs(parts, this, execution);
     this.#inbox = new InboxReader(parts.reads, this.#progress, this);
     this.#right = new CallRight(parts, execution);
@@ -94,11 +87,6 @@ export class ExecutionDriver
   /** The execution's id. */
   get id(): string {
     return this.lease.id;
-  }
-
-  /** The claim under which the process holds the execution. */
-  get claim(): string {
-    return this.lease.claim;
   }
 
   get run(): Run {
@@ -172,10 +160,6 @@ export class ExecutionDriver
     this.post(answer.event);
   }
 
-  runFamily(command: FamilyCommand): void {
-    this.#family.run(command);
-  }
-
   mayCall(): Permission {
     return this.#right.ask();
   }
@@ -196,7 +180,6 @@ export class ExecutionDriver
   confirmed(): void {
     this.#tried = false;
     this.#calls.again();
-    this.#family.again();
   }
 
   displaced(): void {
@@ -248,8 +231,7 @@ export class ExecutionDriver
   /** Handles an engine fault on this execution: pauses and retries; after too many faults it quarantines the execution. */
   fault(error: unknown): void {
     if (this.#mode === 'ended') {
-      // After the end, failed reads do not matter, but a bug of the driver is logged.
-      if (error instanceof ForbiddenModeChange) this.#faults.log(error);
+      this.#faults.afterEnd(error);
       return;
     }
     if (error instanceof StoreUnavailable) {
@@ -318,9 +300,7 @@ export class ExecutionDriver
   }
 
   #commit(): void {
-    const { batch } = this.#progress;
-    const tells = batch.tells.length === 0 ? [] : this.#tells.rows(batch.tells, batch.steps);
-    // The result of the execution is being read; the driver is called when it is there.
+    const tells = this.#calls.tells(this.#progress.batch);
     if (tells === undefined) return;
     const checkpoint = this.#progress.checkpoint(this.id, this.lease.claim, tells);
     this.#enter('committing');
@@ -337,21 +317,15 @@ export class ExecutionDriver
   #afterCommit(): void {
     const { commands, signals, tells } = this.#progress.takeBatch();
     const { telemetry, watch } = this.#parts;
-    for (const { executionId } of tells) this.#ring(executionId);
     try {
       reportSignals(telemetry, this.run, this.#execution, signals);
       watch.changed(this.id, this.run.state);
     } finally {
       // The checkpoint is durable, so that nothing else remembers these commands.
-      this.#calls.run(commands);
+      this.#calls.run(commands, tells);
     }
     if (isSettled(this.run.state)) this.#end({ kind: 'over' });
     else this.#pump();
-  }
-
-  /** Reports that the inbox of another execution has a new event. A hint: the execution is due by its row. */
-  #ring(id: string): void {
-    this.#parts.ring({ id, slot: slotOf(id), dueAt: this.run.state.now });
   }
 
   /** Parks, releases, or waits for answers and timers, because nothing is left to write. */
@@ -360,7 +334,7 @@ export class ExecutionDriver
     if (this.#mode !== 'idle') return;
     this.#outputs.seek();
     const { state } = this.run;
-    const isOut = this.#inbox.isOpen || this.#calls.isOut || this.#family.isOut || this.#outputs.isReading;
+    const isOut = this.#inbox.isOpen || this.#calls.isOut || this.#outputs.isReading;
     if (!isOut && !this.#confirmation.isOpen && canPark(state)) {
       this.#park();
       return;
@@ -379,9 +353,7 @@ export class ExecutionDriver
       else this.#end({ kind: 'released', run: this.#progress.durable, yields: !this.#right.isGivenUp });
       return;
     }
-    const next = nextTimer(state) ?? 0;
-    if (next <= now) this.#parts.timers.clear(this);
-    else this.#parts.timers.set(this, next);
+    this.#parts.timers.set(this, nextTimer(state) ?? 0, now);
   }
 
   #park(): void {
@@ -407,10 +379,7 @@ export class ExecutionDriver
       // The inbox rows already taken are no longer in memory and must be read again.
       this.#progress.inboxSeq = -1;
       this.#tried = false;
-      this.#deferred.push(() => {
-        this.#calls.again();
-        this.#family.again();
-      });
+      this.#deferred.push(() => this.#calls.again());
       this.#inbox.markStale();
       this.#progress.rebase([]);
     }
@@ -423,7 +392,7 @@ export class ExecutionDriver
     this.#faults.end();
     this.#poison.end();
     this.#outputs.end();
-    this.#family.end();
+    this.#calls.end();
     this.#parts.timers.clear(this);
     this.#deferred = [];
     this.#owner.ended(this.lease, how);

@@ -1,12 +1,14 @@
 import type { Run } from '../../core/apply.ts';
 import type { Command, Event } from '../../core/event.ts';
 import { childToken } from '../../core/family/ending.ts';
-import type { TakeBack, Token } from '../../core/state.ts';
+import type { TakeBack } from '../../core/family/child-run.ts';
+import type { Token } from '../../core/state.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
 import type { Permission } from '../call/permission.ts';
 import { Overloaded } from '../settings.ts';
 import type { Trace } from '../trace-context.ts';
+import type { Lease } from '../worker/lease.ts';
 import type { Family, FamilyAnswer } from './family.ts';
 
 /** A command about a child. */
@@ -15,8 +17,8 @@ export type FamilyCommand = Extract<Command, { type: 'startChild' | 'takeBack' |
 /** The parts of the driver that its family commands use. */
 export interface FamilyCommandsHost {
   readonly run: Run;
-  /** The claim under which the process holds the execution. */
-  readonly claim: string;
+  /** Under which the process holds the execution. */
+  readonly lease: Pick<Lease, 'claim'>;
   mayCall(): Permission;
   post(event: Event): void;
   /** The process does not hold the execution any more. */
@@ -100,7 +102,7 @@ export class FamilyCommands {
 
   /** How to perform a command; undefined if the present state does not ask for it. */
   #asked(command: FamilyCommand): (() => Promise<FamilyAnswer>) | undefined {
-    const { run, claim } = this.#host;
+    const { run, lease } = this.#host;
     if (command.type === 'terminateChildren') {
       const { eventId } = command;
       return run.state.tellsChildren === eventId ? () => this.#family.terminate(run, eventId) : undefined;
@@ -109,7 +111,7 @@ export class FamilyCommands {
     if (command.type === 'startChild') {
       const token = childToken(run.state.tokens, childId);
       if (token?.id !== tokenId || token.stage.part !== 'starting') return undefined;
-      return () => this.#family.start(run, token, this.#trace, claim, command.again === true);
+      return () => this.#family.start(run, token, this.#trace, lease.claim, command.again === true);
     }
     const child = takenBackBy(run.state.tokens.find(({ id }) => id === tokenId));
     return child?.id === childId && child.part === 'asking' ? () => this.#family.takeBack(run, child) : undefined;

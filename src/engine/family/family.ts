@@ -12,7 +12,7 @@ import type { Event } from '../../core/event.ts';
 import type { Parenting } from '../../core/family/ending.ts';
 import { endTold } from '../../core/family/end-told.ts';
 import type { Plan, WorkflowPlan } from '../../core/plan.ts';
-import type { TakeBack } from '../../core/state.ts';
+import type { TakeBack } from '../../core/family/child-run.ts';
 import { summarize } from '../../core/summary.ts';
 import { evaluateValue, type ValuePlan } from '../../core/template/value.ts';
 import {

@@ -3,6 +3,8 @@ import { Outputs } from '../../core/context/outputs.ts';
 import type { Told } from '../../core/run.ts';
 import type { OutputRef } from '../../core/state.ts';
 import type { Json } from '../../core/value/json.ts';
+import { slotOf } from '../../core/value/slot.ts';
+import type { StoredItem } from '../../ports/queue.ts';
 import type { Store, Tell } from '../../ports/store.ts';
 
 /** The inbox row of an event for another execution. */
@@ -23,6 +25,15 @@ export function tellRows({ tells, state, outputs }: Pick<Transition, 'tells' | '
   });
 }
 
+/** What {@link TellRows} needs. */
+export interface TellRowsParts {
+  readonly reads: Pick<Store, 'readOutputs'>;
+  /** Announces that an execution has become due. Never throws. */
+  readonly ring: (item: StoredItem) => void;
+}
+
+const none: readonly never[] = [];
+
 /** The parts of the driver that {@link TellRows} uses. */
 export interface TellRowsHost {
   readonly run: Run;
@@ -35,27 +46,23 @@ export interface TellRowsHost {
  * memory; the checkpoint waits for it.
  */
 export class TellRows {
-  readonly #reads: Pick<Store, 'readOutputs'>;
+  readonly #parts: TellRowsParts;
   readonly #host: TellRowsHost;
   /** The result that was read, by its ord; undefined while nothing was read. */
   #read: { readonly ord: number; readonly result: Json | undefined } | undefined;
   #isReading = false;
 
-  constructor(reads: Pick<Store, 'readOutputs'>, host: TellRowsHost) {
-    this.#reads = reads;
+  constructor(parts: TellRowsParts, host: TellRowsHost) {
+    this.#parts = parts;
     this.#host = host;
   }
 
-  /** Whether a result is being read. */
-  get isReading(): boolean {
-    return this.#isReading;
-  }
-
   /**
-   * The rows; `steps` are the rows that the same checkpoint writes. Undefined if a result has to be read first: the driver is called when
-   * it is there.
+   * The rows of a batch, which has the step rows that the same checkpoint writes. Undefined if a result has to be read first: the driver is
+   * called when it is there.
    */
-  rows(tells: readonly Told[], steps: Transition['steps']): readonly Tell[] | undefined {
+  rows({ tells, steps }: Pick<Transition, 'tells' | 'steps'>): readonly Tell[] | undefined {
+    if (tells.length === 0) return none;
     const rows: Tell[] = [];
     const { state, outputs } = this.#host.run;
     for (const told of tells) {
@@ -76,11 +83,18 @@ export class TellRows {
     return rows;
   }
 
+  /** Rings the executions that were told something: a hint, since they are due by their rows. */
+  ring(tells: readonly Told[]): void {
+    for (const { executionId: id } of tells) {
+      this.#parts.ring({ id, slot: slotOf(id), dueAt: this.#host.run.state.now });
+    }
+  }
+
   #begin(ref: OutputRef): void {
     if (this.#isReading) return;
     this.#isReading = true;
     const { header, state } = this.#host.run;
-    this.#reads.readOutputs(header.id, state.round, [{ nodeId: ref.nodeId, at: ref.ord }]).then(
+    this.#parts.reads.readOutputs(header.id, state.round, [{ nodeId: ref.nodeId, at: ref.ord }]).then(
       (rows) => {
         this.#isReading = false;
         this.#read = { ord: ref.ord, result: resultIn(Outputs.empty.with(rows), ref) };
