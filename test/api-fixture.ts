@@ -240,7 +240,7 @@ export class ApiFixture {
   async #submit(submission: Submission): Promise<SubmitResult> {
     if (this.submitFault !== undefined) throw this.submitFault;
     const { plan, header, startAt } = submission;
-    const { state, steps } = begin(plan, header, decidingEnv(this.app), startAt);
+    const { state, steps } = begin(plan, header, decidingEnv(this.app), startAt, submission.scope);
     const [result] = await this.store.submit([
       {
         ...submission,

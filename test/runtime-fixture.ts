@@ -293,7 +293,7 @@ export class RuntimeFixture {
   async submit(
     engine: Engine,
     definition: JsonObject,
-    more: { payload?: JsonObject; startAt?: number } = {},
+    more: { payload?: JsonObject; startAt?: number; scope?: readonly string[] } = {},
   ): Promise<string> {
     const { id, result } = this.submitting(engine, definition, more);
     let settled = false;
@@ -307,7 +307,7 @@ export class RuntimeFixture {
   submitting(
     engine: Engine,
     definition: JsonObject,
-    more: { payload?: JsonObject; startAt?: number } = {},
+    more: { payload?: JsonObject; startAt?: number; scope?: readonly string[] } = {},
   ): { id: string; result: Promise<SubmitResult> } {
     const compiled = this.plans.compile(definition);
     if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
@@ -321,6 +321,7 @@ export class RuntimeFixture {
       payload: stringifyJson(payload),
       createdAt: this.clock.now(),
       ...(more.startAt === undefined ? undefined : { startAt: more.startAt }),
+      ...(more.scope === undefined ? undefined : { scope: more.scope }),
     });
     return { id, result };
   }

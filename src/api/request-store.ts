@@ -12,6 +12,9 @@ import type {
 import type { ExecutionDetail, ExecutionProgress, Page, PageRequest } from '../ports/records.ts';
 import type { AppContext, AppStore } from '../app/context.ts';
 import { type Principal, sees } from '../security/principal.ts';
+import { foreignText } from '../app/family/refuse-child.ts';
+import { startedBy, startsOnly } from '../app/family/started-definitions.ts';
+import type { Plan } from '../core/plan.ts';
 import { ApiError } from './http/failure.ts';
 
 /** Creates the audit entry for a change of `target`. */
@@ -28,11 +31,13 @@ export function appFor(app: AppContext, principal: Principal | null, makeEntry?:
   const store = new RequestStore(app.store, principal ?? undefined, makeEntry);
   const actor = principal === null ? undefined : { actor: principal.id };
   if (!isLimited) return { ...app, ...actor, store };
-  const { engine, known } = app;
+  const { engine, known, plans } = app;
+  const mayRun = (plan: Plan): Promise<boolean> => startsOnly({ store, plans }, plan, (name) => sees(principal, name));
   return {
     ...app,
     ...actor,
     store,
+    mayRun,
     known: {
       recall: (name, version) => (sees(principal, name) ? known.recall(name, version) : undefined),
       remember: (definition) => known.remember(definition),
@@ -44,7 +49,12 @@ export function appFor(app: AppContext, principal: Principal | null, makeEntry?:
       submit: (submission) => {
         demand(principal, submission.header.name);
         store.noteSeen(submission.header.id);
-        return engine.submit(submission);
+        const { plan } = submission;
+        if (startedBy(plan).length === 0) return engine.submit(submission);
+        return mayRun(plan).then((isAllowed) => {
+          if (!isAllowed) throw new ApiError('forbidden', foreignText);
+          return engine.submit({ ...submission, scope: principal.definitions ?? [] });
+        });
       },
     },
   };

@@ -9,6 +9,7 @@ export type RefusalCode =
   | 'idempotency_key_reused'
   | 'state_conflict'
   | 'nothing_to_undo'
+  | 'forbidden'
   | 'unknown_hold'
   | 'too_many_holds'
   | 'unstorable'

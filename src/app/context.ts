@@ -98,6 +98,11 @@ export interface AppContext {
   readonly engine: AppEngine;
   /** The caller's name in the audit log; absent without authentication. */
   readonly actor?: string;
+  /**
+   * Whether the caller may start, retry and undo runs of a plan: its definitions include all that such runs start. Absent for a caller
+   * that is not limited.
+   */
+  readonly mayRun?: (plan: Plan) => Promise<boolean>;
   /** Verifies callback tokens in constant time. */
   readonly tokens: { verify(token: string): CallbackVerification };
   /** Masks every secret and callback token anywhere in a value. */

@@ -9,7 +9,7 @@ import type { ExecutionDetail } from '../ports/records.ts';
 import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './queries/effects.ts';
-import { refuseChild } from './family/refuse-child.ts';
+import { refuseChild, refuseForeign } from './family/refuse-child.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 import { decidingEnv, isOver, runOf } from './queries/run-view.ts';
 
@@ -25,7 +25,9 @@ export function retry(app: AppContext, id: string, force: boolean): Promise<Answ
     app,
     id,
     async (detail) =>
-      (await refuseChild(app, detail)) ?? changeTerminal(app, detail, { type: 'retried', force }, retryConflict),
+      (await refuseChild(app, detail)) ??
+      (await refuseForeign(app, detail)) ??
+      changeTerminal(app, detail, { type: 'retried', force }, retryConflict),
   );
 }
 
@@ -44,7 +46,7 @@ export function undo(app: AppContext, id: string, reason: string): Promise<Answe
   const event = { type: 'undone', reason: reasonWithout(app, reason) } as const;
   return decide(app, id, async (detail) => {
     if (detail.status !== 'SUCCEEDED') return refused('state_conflict', undoConflict(detail));
-    const refusal = await refuseEmptyUndo(app, detail);
+    const refusal = (await refuseForeign(app, detail)) ?? (await refuseEmptyUndo(app, detail));
     if (refusal !== undefined) return refusal;
     return changeTerminal(app, detail, event, undoConflict);
   });

@@ -3,6 +3,7 @@ import { addressee } from './transition/callback.ts';
 import { blockedOf, isBlocked } from './call/attempting.ts';
 import { settleable } from './transition/resolve.ts';
 import type { State } from './state.ts';
+import { awaitsCalls } from './summary.ts';
 
 /** An event that can be stored in the inbox. */
 export type AdmissibleEvent =
@@ -95,8 +96,7 @@ function admitCancel(state: State): Admission {
   if (state.end !== undefined) return conflict(overText(state));
   const { verdict } = state;
   if (verdict === undefined) return accepted;
-  const draining = state.tokens.some(({ stage }) => stage.kind === 'draining');
-  if (verdict.status === 'CANCELLED' && draining) return accepted;
+  if (verdict.status === 'CANCELLED' && awaitsCalls(state)) return accepted;
   return conflict(
     verdict.status === 'SUCCEEDED'
       ? 'The execution has succeeded and only its hook is still to be called.'
@@ -117,6 +117,7 @@ function admitWake(state: State): Admission {
 function awaitedText(state: State): string {
   for (const { nodeId, stage } of state.tokens) {
     const node = stage.kind === 'unwinding' ? (stage.undo?.target.nodeId ?? nodeId) : nodeId;
+    if (stage.kind === 'child') return `: ${node} waits for the execution ${stage.child.id}`;
     if (stage.kind === 'waiting') return `: ${node} waits for its callback, in whose place it can be resolved`;
     if (isBlocked(stage)) {
       return `: the call of ${node} is blocked (${blockedOf(stage)?.detail ?? ''}) and goes out as soon as that is over`;
@@ -129,11 +130,27 @@ function awaitedText(state: State): string {
 function admitResolve(state: State, event: ResolvedEvent): Admission {
   if (state.end !== undefined) return conflict(overText(state));
   if (settleable(state, event) !== undefined) return accepted;
+  const child = event.phase === 'UP' ? awaitedChild(state, event) : undefined;
+  if (child !== undefined) {
+    return conflict(
+      `The node ${event.nodeId} waits for the execution ${child}, which decides it; act on that execution.`,
+    );
+  }
   return conflict(
     event.phase === 'UP'
       ? `The node ${event.nodeId} neither waits for a callback nor to be called.`
       : `No compensation of the node ${event.nodeId} waits to be settled.`,
   );
+}
+
+/** The child that a visit of a node waits for. */
+function awaitedChild({ tokens }: State, { nodeId, visit }: ResolvedEvent): string | undefined {
+  for (const token of tokens) {
+    const { stage } = token;
+    if (token.nodeId !== nodeId || stage.kind !== 'child') continue;
+    if (visit === undefined || visit === stage.child.visit) return stage.child.id;
+  }
+  return undefined;
 }
 
 /**

@@ -71,6 +71,7 @@ class Machine {
       advance,
       random: () => next() / 0x80_00_00_00,
       nonce: () => `n${String(next())}`,
+      executionId: () => 'child',
       callbackKey: (used) => used ?? 'k',
       variable: () => undefined,
       limits: this.#limits,

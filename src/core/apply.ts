@@ -1,4 +1,4 @@
-import { deliveryOf } from './delivery.ts';
+import { isSettled } from './delivery.ts';
 import { Draft } from './draft.ts';
 import type { Env, Run, Transition } from './run.ts';
 import type { Event } from './event.ts';
@@ -12,7 +12,10 @@ import { answer, block, resume, tryBlocked } from './transition/owner.ts';
 import { resolve } from './transition/resolve.ts';
 import { passTime, startRound } from './transition/timer.ts';
 import { undo } from './transition/ending/undo.ts';
-import { foundUndo } from './transition/unwind.ts';
+import { awaitedEnd, childFound, childRefused, childStarted } from './family/child.ts';
+import { foundUndo } from './family/found-undo.ts';
+import { noteParent, renew, takeBack } from './family/member.ts';
+import { childRuns, takenBackEnd } from './family/take-back.ts';
 
 /**
  * The core of the engine: a total, pure function from a run and an event to the next state and everything to write and
@@ -24,7 +27,7 @@ import { foundUndo } from './transition/unwind.ts';
 export function apply(run: Run, event: Event, env: Env): Transition {
   const d = new Draft(run, env);
   if ('inboxId' in event && event.inboxId !== undefined && event.type !== 'callback') d.consume(event.inboxId);
-  if (d.state.end === undefined || survivesEnd(event) || (deliveryOf(d.state) !== undefined && delivers(event))) {
+  if (d.state.end === undefined || survivesEnd(event) || (!isSettled(d.state) && delivers(event))) {
     if (isAsked(event)) d.state.changes = (d.state.changes ?? 0) + 1;
     dispatch(d, event);
     // The tokens of a quarantined execution must not change.
@@ -35,18 +38,20 @@ export function apply(run: Run, event: Event, env: Env): Transition {
 
 /** Events that apply to an execution that is over. */
 function survivesEnd(event: Event): boolean {
-  return ['retried', 'undone', 'resolved', 'redelivered', 'callback'].includes(event.type);
+  const lasting = ['retried', 'undone', 'resolved', 'redelivered', 'callback', 'renewed', 'takenBack'];
+  return lasting.includes(event.type);
 }
 
-/** Events that apply to an execution that is over while its hook is being delivered. */
+/** Events that apply to an execution that is over while its hook is being delivered, or its children are told. */
 function delivers(event: Event): boolean {
-  return ['resumed', 'timer', 'answered', 'blocked', 'quarantined'].includes(event.type);
+  return ['resumed', 'timer', 'answered', 'blocked', 'quarantined', 'childrenTold'].includes(event.type);
 }
 
 /** Whether an operator requested the event; each such event has an entry in the audit log. */
-function isAsked({ type }: Event): boolean {
-  switch (type) {
+function isAsked(event: Event): boolean {
+  switch (event.type) {
     case 'cancelled':
+      return event.parentId === undefined;
     case 'terminated':
     case 'woken':
     case 'resolved':
@@ -90,6 +95,8 @@ function dispatch(d: Draft, event: Event): void {
       applyCallback(d, event);
       return;
     case 'cancelled':
+      if (event.parentId !== undefined && d.state.verdict === undefined)
+        noteParent(d, `Cancelled by the execution ${event.parentId}.`);
       cancel(d, event.reason);
       return;
     case 'terminated':
@@ -111,8 +118,28 @@ function dispatch(d: Draft, event: Event): void {
       redeliver(d, event.force);
       return;
     case 'childStarted':
+      childStarted(d, event);
+      return;
+    case 'childFound':
+      childFound(d, event);
+      return;
     case 'childRefused':
+      childRefused(d, event);
+      return;
+    case 'childRuns':
+      childRuns(d, event.childId, event.isCancellable);
+      return;
     case 'childEnded':
+      if (!awaitedEnd(d, event)) takenBackEnd(d, event);
+      return;
+    case 'childrenTold':
+      delete d.state.tellsChildren;
+      return;
+    case 'renewed':
+      renew(d, event.parentId);
+      return;
+    case 'takenBack':
+      takeBack(d, event.parentId);
       return;
     case 'quarantined':
       quarantine(d, event.description);

@@ -87,6 +87,7 @@ class Machine {
       advance,
       random: () => 0.5,
       nonce: () => 'n',
+      executionId: () => 'child',
       callbackKey: () => 'k',
       variable: () => undefined,
       limits: this.#limits,

@@ -7,6 +7,7 @@ export type DeliveryToken = Token & { readonly stage: Extract<Stage, { kind: 'ho
 interface Ended {
   readonly end?: State['end'] | undefined;
   readonly tokens: readonly Token[];
+  readonly tellsChildren?: State['tellsChildren'] | undefined;
 }
 
 /**
@@ -22,9 +23,9 @@ function isDelivery(token: Token): token is DeliveryToken {
   return token.stage.kind === 'hook' && token.stage.run.delivery !== undefined;
 }
 
-/** Whether the execution is over and no delivery of its hook is pending. */
+/** Whether the execution is over, no delivery of its hook is pending, and all children are told of a terminate. */
 export function isSettled(state: Ended): boolean {
-  return state.end !== undefined && deliveryOf(state) === undefined;
+  return state.end !== undefined && deliveryOf(state) === undefined && state.tellsChildren === undefined;
 }
 
 /** The status of the hook of the end of an execution. */

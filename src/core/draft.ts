@@ -5,7 +5,7 @@ import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { Meter } from './meter.ts';
 import type { Mutable } from './value/mutable.ts';
 import type { NodePlan, Plan } from './plan.ts';
-import type { Env, ExecutionHeader, Run, Signal, Transition } from './run.ts';
+import type { Env, ExecutionHeader, Run, Signal, Told, Transition } from './run.ts';
 import type { Stage, State, Token } from './state.ts';
 
 /** The event that reports the answer of a call. */
@@ -38,6 +38,7 @@ export class Draft implements Meter {
   calls: CallRow[] = none;
   undo: UndoMark[] = none;
   consumed: string[] = none;
+  tells: Told[] = none;
   signals: Signal[] = none;
   readonly #work = { steps: 0, bytes: 0 };
   /** Calls of this transition, each with its token as it was before. */
@@ -80,6 +81,7 @@ export class Draft implements Meter {
       calls: this.calls,
       undo: this.undo,
       consumed: this.consumed,
+      tells: this.tells,
       signals: this.signals,
       work: this.#work,
     };
@@ -187,6 +189,23 @@ export class Draft implements Meter {
   /** Removes an event from the inbox. */
   consume(inboxId: string): void {
     this.consumed = added(this.consumed, inboxId);
+  }
+
+  /** Tells another execution of the family something with the checkpoint of this transition. */
+  tell(told: Told): void {
+    this.tells = added(this.tells, told);
+  }
+
+  /**
+   * Withdraws the start of a child if it would be made with this transition, so that nothing is stored yet. Returns false if the child
+   * may already exist.
+   */
+  withdrawStart(tokenId: number): boolean {
+    const isStart = (command: Command): boolean => command.type === 'startChild' && command.tokenId === tokenId;
+    const start = this.commands.find(isStart);
+    if (start === undefined || (start.type === 'startChild' && start.again === true)) return false;
+    this.commands = this.commands.filter((command) => command !== start);
+    return true;
   }
 
   signal(signal: Signal): void {

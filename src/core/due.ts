@@ -5,10 +5,11 @@ import type { Loop, State, Token } from './state.ts';
 
 /**
  * When a worker must look at the execution again, in ms since 1970: `state.now` if something can move now, null once
- * the execution is over and the delivery of its hook has ended.
+ * the execution is over, the delivery of its hook has ended, and its children know of a terminate.
  */
 export function dueAt(state: State): number | null {
   if (state.end !== undefined) {
+    if (state.tellsChildren !== undefined) return state.now;
     const delivery = deliveryOf(state);
     return delivery === undefined ? null : tokenDue(delivery, state.now);
   }
@@ -37,7 +38,14 @@ function tokenDue(token: Token, now: number): number {
     case 'waiting':
     case 'sleeping':
       return stage.until;
+    case 'child':
+      if (stage.part === 'starting') return now;
+      return stage.until ?? Number.MAX_SAFE_INTEGER;
     case 'unwinding':
+      if (stage.undo?.child !== undefined && stage.until === undefined) {
+        return stage.undo.child.part === 'asking' ? now : Number.MAX_SAFE_INTEGER;
+      }
+      return stage.callId === undefined && stage.until !== undefined ? stage.until : now;
     case 'hook':
       return stage.callId === undefined && stage.until !== undefined ? stage.until : now;
     case 'forked':

@@ -71,7 +71,8 @@ export type Event =
   /** The answer to the command `findUndo`: the next compensation, or none. */
   | { readonly type: 'undoFound'; readonly tokenId: number; readonly target?: UndoTarget }
   | CallbackEvent
-  | { readonly type: 'cancelled'; readonly inboxId?: string; readonly reason?: string }
+  /** `parentId`: the execution that started this one cancels it, not an operator. */
+  | { readonly type: 'cancelled'; readonly inboxId?: string; readonly reason?: string; readonly parentId?: string }
   | { readonly type: 'terminated'; readonly inboxId?: string }
   | { readonly type: 'woken'; readonly inboxId?: string }
   | ResolvedEvent
@@ -81,7 +82,23 @@ export type Event =
       readonly childId: string;
       readonly version: string;
       readonly definitionHash: string;
+      /** Hash of the definition and the payload. */
+      readonly fingerprint: string;
     }
+  /**
+   * Instead of a new execution, the visit takes over one that an earlier round started for the same node with the same definition and
+   * payload, since effects of it stand.
+   */
+  | {
+      readonly type: 'childFound';
+      /** Id of the execution that would have been started. */
+      readonly childId: string;
+      readonly fingerprint: string;
+      /** The earlier execution: its id, the ord of the row that names it, and the number of its latest end. */
+      readonly found: { readonly id: string; readonly ord: number; readonly ends: number };
+    }
+  /** A child that is to be taken back is not over; its next end is awaited. `isCancellable` if it does not compensate yet. */
+  | { readonly type: 'childRuns'; readonly childId: string; readonly isCancellable: boolean }
   /** The execution that a `workflow` visit starts cannot be started; nothing of it is stored. */
   | {
       readonly type: 'childRefused';
@@ -92,6 +109,12 @@ export type Event =
       readonly logged?: string;
     }
   | ChildEndedEvent
+  /** All children of an execution that was terminated are told to end. */
+  | { readonly type: 'childrenTold' }
+  /** The parent begins a new round and goes on with this execution: it begins a new round, too; terminal executions only. */
+  | { readonly type: 'renewed'; readonly parentId: string }
+  /** The parent takes this execution back; terminal executions only. */
+  | { readonly type: 'takenBack'; readonly parentId: string }
   /** Starts a new round, or retries the failed compensations; terminal executions only. */
   | { readonly type: 'retried'; readonly force: boolean }
   /**
@@ -127,11 +150,16 @@ export interface CallbackEvent {
   readonly pending: boolean;
 }
 
-/** An execution that this one started is over. The transaction that ended it appended this event to the inbox. */
+/**
+ * An execution that this one started is over. The transaction that ended it appended this event to the inbox; without `inboxId`, the
+ * engine has found it so.
+ */
 export interface ChildEndedEvent {
   readonly type: 'childEnded';
-  readonly inboxId: string;
+  readonly inboxId?: string;
   readonly childId: string;
+  /** Counts the ends of the child from 1; an end that another one has followed is old. */
+  readonly end: number;
   readonly status: TerminalStatus;
   readonly reason?: FailureReason;
   readonly description?: string;
@@ -161,6 +189,18 @@ export interface ResolvedEvent {
 /** A command that the engine performs once the checkpoint is durable. */
 export type Command =
   | CallCommand
+  /**
+   * Stores the execution that a `workflow` visit starts, under the id that the token names, or renews the one that it takes over. The
+   * answer is `childStarted`, `childFound`, `childRefused` or `childEnded`. `again`: it may have been stored already.
+   */
+  | { readonly type: 'startChild'; readonly tokenId: number; readonly childId: string; readonly again?: true }
+  /**
+   * Looks at a child that is to be taken back, and changes it if it is still at the end that the token names. The answer is
+   * `childRuns` or `childEnded`.
+   */
+  | { readonly type: 'takeBack'; readonly tokenId: number; readonly childId: string }
+  /** Gives the children that are not over a `terminated` event with this id. The answer is `childrenTold`. */
+  | { readonly type: 'terminateChildren'; readonly eventId: string }
   /** Aborts a call in flight, whose outcome is already recorded as unknown. */
   | { readonly type: 'abort'; readonly callId: number }
   /**

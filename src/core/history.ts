@@ -1,4 +1,4 @@
-import type { CallPhase, FailureView, Outcome, ResponseView } from './context/context.ts';
+import type { AnswerView, CallPhase, ChildView, FailureView, Outcome, ResponseView } from './context/context.ts';
 import type { Json } from './value/json.ts';
 import type { ItemEnd, OutputRef } from './state.ts';
 
@@ -14,6 +14,7 @@ export const stepPhases = [
   'FAIL',
   'SET',
   'FOREACH',
+  'WORKFLOW',
   'HOOK',
   'RESOLVE',
 ] as const;
@@ -36,10 +37,12 @@ export type UndoRank = 1 | 2 | 3;
  * `accepted`, its CALLBACK row the rest.
  */
 export interface StepOutput {
-  readonly response?: ResponseView;
+  readonly response?: AnswerView;
   readonly accepted?: ResponseView;
   readonly callback?: { readonly body: Json };
   readonly failure?: FailureView;
+  /** The execution that a `workflow` visit started. */
+  readonly child?: ChildView;
   /** The response body of a compensation; DOWN rows only. */
   readonly downBody?: Json;
   /** The node is missing from here on, although earlier rows have it: its branch lost. Rows that lists omit. */

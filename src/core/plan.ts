@@ -152,6 +152,23 @@ export interface ForEachPlan extends NodeBase {
   readonly next?: string;
 }
 
+/** The start of another execution, a child, whose end the visit awaits. */
+export interface WorkflowPlan extends NodeBase {
+  readonly kind: 'workflow';
+  readonly definition: { readonly name: string; readonly version: string };
+  /** Absent: an empty object. */
+  readonly payload?: ValuePlan;
+  /** Labels of the child besides those of its definition and of the run. */
+  readonly labels?: ValuePlan;
+  /** Whether the visit awaits the end of the child. */
+  readonly wait: boolean;
+  /** How long the child may run, in milliseconds from its start. */
+  readonly timeoutMillis?: number;
+  /** What compensates a visit: the child is taken back, nothing is done, or a call is made. */
+  readonly compensation: 'undo' | 'none' | CallPlan;
+  readonly next?: string;
+}
+
 /** The plans of nodes, by the field `kind` of a definition; `node/kinds.ts` does not compile without a kind of each. */
 export interface NodePlans {
   readonly task: TaskPlan;
@@ -162,6 +179,7 @@ export interface NodePlans {
   readonly fail: FailPlan;
   readonly set: SetPlan;
   readonly forEach: ForEachPlan;
+  readonly workflow: WorkflowPlan;
 }
 
 /** A kind of node, as definitions name it. */
@@ -231,6 +249,8 @@ export interface Plan {
   readonly labels?: Readonly<Record<string, string>>;
   /** Paths of the payload that must be present and non-null in every run. */
   readonly requiredPayload: readonly RequiredPath[];
+  /** The definitions that its `workflow` nodes start; absent if there are none. */
+  readonly starts?: readonly WorkflowPlan['definition'][];
   /** Nodes without a call whose visit numbers a template or condition reads; their step rows need an output. */
   readonly visitsRead: ReadonlySet<string>;
   readonly asks: Asks;

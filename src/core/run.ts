@@ -1,10 +1,10 @@
 import type { CallPhase, Outcome } from './context/context.ts';
 import type { Outputs } from './context/outputs.ts';
-import type { Command } from './event.ts';
+import type { ChildEndedEvent, Command, Event } from './event.ts';
 import type { FamilyPlace } from './context/family.ts';
 import type { CallRow, StepRow, UndoMark } from './history.ts';
 import type { NodePlan, Plan, TaskPlan } from './plan.ts';
-import type { FailureReason, ItemEnd, State, TerminalStatus } from './state.ts';
+import type { FailureReason, ItemEnd, OutputRef, State, TerminalStatus } from './state.ts';
 import type { Json, JsonObject } from './value/json.ts';
 
 /** The identity and input of an execution, which never change. */
@@ -54,6 +54,8 @@ export interface Env {
   readonly advance: boolean;
   random(): number;
   nonce(): string;
+  /** A new id for an execution that this one starts. */
+  executionId(): string;
   /**
    * The id of the key that signs the callback token of an operation: the key used before while it is live, otherwise
    * the first one. Undefined if callbacks are not configured.
@@ -113,6 +115,21 @@ export type Signal =
     }
   | { readonly kind: 'warning'; readonly nodeId: string; readonly message: string };
 
+/**
+ * An event that the checkpoint of a transition appends to the inbox of another execution. The result of a child is a reference to its
+ * output, which the engine reads if it is not in memory.
+ */
+export type Told =
+  | {
+      readonly executionId: string;
+      readonly event: Extract<Event, { type: 'cancelled' }> & { readonly inboxId: string };
+    }
+  | {
+      readonly executionId: string;
+      readonly event: Omit<ChildEndedEvent, 'result'> & { readonly inboxId: string };
+      readonly result?: OutputRef;
+    };
+
 /** The result of `apply`: the new state and everything to write and to do. */
 export interface Transition {
   readonly state: State;
@@ -123,6 +140,8 @@ export interface Transition {
   readonly undo: readonly UndoMark[];
   /** Ids of consumed inbox rows. */
   readonly consumed: readonly string[];
+  /** Events for other executions of the family. */
+  readonly tells: readonly Told[];
   readonly signals: readonly Signal[];
   /** The cost of the transition: see `meter.ts`. */
   readonly work: { readonly steps: number; readonly bytes: number };

@@ -6,9 +6,15 @@ import type { State } from './state.ts';
 
 /**
  * Creates an execution and applies its first transition: a token at the entrypoint, which moves on as far as `env`
- * allows. If `startAt` (ms since 1970) is in the future, nothing starts before that time or a `wake`.
+ * allows. If `startAt` (ms since 1970) is in the future, nothing starts before that time or a `wake`. `scope` is that of the state.
  */
-export function begin(plan: Plan, header: ExecutionHeader, env: Env, startAt?: number): Transition {
+export function begin(
+  plan: Plan,
+  header: ExecutionHeader,
+  env: Env,
+  startAt?: number,
+  scope?: readonly string[],
+): Transition {
   const later = startAt !== undefined && startAt > env.now;
   const state: State = {
     format: plan.format,
@@ -24,6 +30,7 @@ export function begin(plan: Plan, header: ExecutionHeader, env: Env, startAt?: n
     totalVisits: 0,
     troubles: 0,
     hookVisits: {},
+    ...(scope === undefined ? undefined : { scope }),
   };
   return apply({ plan, header, state, outputs: Outputs.empty }, { type: 'started' }, env);
 }

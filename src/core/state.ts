@@ -1,6 +1,7 @@
 import type { AttemptFailure, BranchFailure, FailureReason } from './call/failure-state.ts';
 import type { ItemFailure, Loop } from './node/loop-state.ts';
 import type { Outcome } from './context/context.ts';
+import type { ChildStage, FamilyState, TakeBack } from './family/child-run.ts';
 
 export type { AttemptFailure, BranchFailure, FailureReason } from './call/failure-state.ts';
 export type { ItemEnd, ItemFailure, Loop, RunningItem } from './node/loop-state.ts';
@@ -16,17 +17,6 @@ export type TerminalStatus = 'SUCCEEDED' | 'FAILED' | 'CANCELLED' | 'CORRUPTED' 
 
 /** The status of an execution as clients see it. */
 export type ExecutionStatus = TerminalStatus | 'IN_PROGRESS' | 'WAITING_CALLBACK' | 'SLEEPING' | 'COMPENSATING';
-
-/** The visit of a `workflow` node that started an execution. */
-export interface ParentLink {
-  /** Id of the execution that has the node. */
-  readonly id: string;
-  readonly round: number;
-  readonly nodeId: string;
-  readonly visit: number;
-  /** The places of the items that the visit belongs to, outermost first; absent outside of every `forEach`. */
-  readonly item?: readonly number[];
-}
 
 /**
  * Why a call is blocked: an operator holds its host or definition, the circuit of its host is open, or the host has its
@@ -130,11 +120,15 @@ export interface UndoTarget {
   readonly key: string;
   /** The output that `prev` refers to in the compensation. */
   readonly prev?: OutputRef;
+  /** Id of the execution that the visit started; only of `workflow` nodes. */
+  readonly child?: string;
 }
 
 /** A running compensation. */
 export interface UndoRun extends Attempting {
   readonly target: UndoTarget;
+  /** Present while the compensation takes back the execution that the visit started. */
+  readonly child?: TakeBack;
 }
 
 /** A running hook. */
@@ -214,6 +208,7 @@ export type Stage =
     }
   /** The parent of items; `nodeId` is the loop. */
   | { readonly kind: 'looping'; readonly since: number; readonly loop: Loop }
+  | ChildStage
   /** Failed or cancelled: waits until calls in flight within its scope are answered. */
   | { readonly kind: 'draining'; readonly since: number; readonly goal: UnwindGoal }
   /** Compensates; without `undo`, the next target is still to be found. */
@@ -269,7 +264,7 @@ export interface Verdict {
  *
  * Instants are milliseconds since 1970 (UTC). Ords are positions in the execution's own history, from 1.
  */
-export interface State {
+export interface State extends FamilyState {
   readonly format: number;
   /** From 1; a retry of a failed execution begins the next round. */
   readonly round: number;
@@ -318,6 +313,10 @@ export interface State {
     readonly description?: string;
     readonly at?: number;
   };
+  /**
+   * Globs of the definitions that the execution may start: those of the caller that started the root of its family. Absent: any.
+   */
+  readonly scope?: readonly string[];
   /** The reason of an accepted cancel. */
   readonly cancelReason?: string;
 }

@@ -13,12 +13,12 @@ function statusOf(state: State): ExecutionStatus {
     // A cancel is pending until the calls in flight are answered. An execution with the verdict SUCCEEDED compensates
     // if the failed compensations of a branch are retried.
     const compensates = state.tokens.some(({ stage }) => stage.kind === 'unwinding');
-    const draining = state.tokens.some(({ stage }) => stage.kind === 'draining');
+    const draining = awaitsCalls(state);
     return compensates || (verdict.status === 'CANCELLED' && !draining) ? 'COMPENSATING' : 'IN_PROGRESS';
   }
   let waiting = false;
   for (const { stage } of state.tokens) {
-    if (stage.kind === 'waiting') waiting = true;
+    if (stage.kind === 'waiting' || isAwaited(stage)) waiting = true;
     else if (stage.kind !== 'sleeping' && stage.kind !== 'forked' && !isResting(stage)) return 'IN_PROGRESS';
   }
   return waiting ? 'WAITING_CALLBACK' : 'SLEEPING';
@@ -27,6 +27,21 @@ function statusOf(state: State): ExecutionStatus {
 /** Whether a loop waits for its items. */
 function isResting(stage: Token['stage']): boolean {
   return stage.kind === 'looping' && stage.loop.ended < stage.loop.count && !canBegin(stage.loop);
+}
+
+/** Whether a draining scope waits for answers of calls, not for the ends of children alone. */
+export function awaitsCalls({ tokens }: Pick<State, 'tokens'>): boolean {
+  if (!tokens.some(({ stage }) => stage.kind === 'draining')) return false;
+  return !tokens.some(({ stage }) => isAwaited(stage)) || tokens.some(({ stage }) => isInFlight(stage));
+}
+
+/** Whether the end of a child is awaited. */
+function isAwaited(stage: Token['stage']): boolean {
+  return stage.kind === 'child' && stage.part !== 'starting';
+}
+
+function isInFlight(stage: Token['stage']): boolean {
+  return stage.kind === 'calling' || (stage.kind === 'child' && stage.part === 'starting');
 }
 
 /** Columns of an execution for lists and metrics. */
@@ -91,6 +106,7 @@ export interface CurrentNode {
     | 'BACKOFF'
     | 'BLOCKED'
     | 'WAITING_CALLBACK'
+    | 'WAITING_CHILD'
     | 'SLEEPING'
     | 'JOINING'
     | 'COMPENSATING'
@@ -99,6 +115,8 @@ export interface CurrentNode {
   readonly since: number;
   readonly until?: number;
   readonly detail?: string;
+  /** Id of the execution that is awaited. */
+  readonly child?: string;
 }
 
 /** The current positions of an execution; empty once it is over. */
@@ -148,6 +166,13 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
         since: stage.since,
         until: stage.until,
       };
+    case 'child': {
+      const { part, since, until, child } = stage;
+      const at = { nodeId, visit: child.visit, attempt: 1, since, child: child.id } as const;
+      if (part === 'starting') return { ...at, state: 'SCHEDULED' };
+      const detail = part === 'ending' ? { detail: 'It was told to end.' } : undefined;
+      return { ...at, state: 'WAITING_CHILD', ...detail, ...(until === undefined ? undefined : { until }) };
+    }
     case 'sleeping':
       return { nodeId, visit: stage.visit, state: 'SLEEPING', attempt: 1, since: stage.since, until: stage.until };
     case 'forked': {
@@ -190,8 +215,9 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
         const { nodeId: of, visit } = undo.target;
         return blockedNode(of, { visit, attempt: undo.attempt }, undo.blocked, stage.until);
       }
-      const detail = undo?.failure?.description;
+      const detail = undo?.child === undefined ? undo?.failure?.description : 'Takes the execution back.';
       return {
+        ...(undo?.child === undefined ? undefined : { child: undo.child.id }),
         nodeId: undo?.target.nodeId ?? nodeId,
         visit: undo?.target.visit ?? 1,
         state: 'COMPENSATING',

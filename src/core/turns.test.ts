@@ -34,6 +34,7 @@ function envOf(own: Partial<CoreLimits>): Env {
     advance: true,
     random: () => 0.5,
     nonce: () => 'n',
+    executionId: () => 'child',
     callbackKey: () => undefined,
     variable: () => undefined,
     limits: { ...limits, ...own },

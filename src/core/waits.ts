@@ -65,6 +65,8 @@ function stateOf(state: State, stage: Token['stage']): Wait['state'] {
       return 'WAITING_CALLBACK';
     case 'sleeping':
       return 'SLEEPING';
+    case 'child':
+      return stage.part === 'starting' ? 'SCHEDULED' : 'WAITING_CHILD';
     case 'draining':
     case 'unwinding':
       return 'COMPENSATING';

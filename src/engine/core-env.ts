@@ -13,16 +13,20 @@ export class CoreEnvironment {
   readonly #nonce: () => string;
   readonly #variable: Variable;
   readonly #callbackKey: CallbackKeyChoice;
+  readonly #newId: (now: number) => string;
   readonly #limits: CoreLimits;
   readonly #maskJson: Env['maskJson'];
 
+  /** `newId` mints ids of executions. */
   constructor(
     entropy: Entropy,
     variable: Variable,
     callbackKey: CallbackKeyChoice,
     limits: CoreLimits,
+    newId: (now: number) => string,
     maskJson?: Env['maskJson'],
   ) {
+    this.#newId = newId;
     this.#random = () => entropy.random();
     this.#nonce = () => entropy.nonce();
     this.#variable = variable;
@@ -38,6 +42,7 @@ export class CoreEnvironment {
       advance,
       random: this.#random,
       nonce: this.#nonce,
+      executionId: () => this.#newId(now),
       callbackKey: this.#callbackKey,
       variable: this.#variable,
       maskJson: this.#maskJson,

@@ -1,7 +1,7 @@
 import type { Run } from '../core/apply.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
 import type { HttpCaller } from '../ports/http-caller.ts';
-import { processOf, type Queue } from '../ports/queue.ts';
+import { processOf, type Queue, type StoredItem } from '../ports/queue.ts';
 import type { Checkpoint, CheckpointResult, ClaimRow, Store } from '../ports/store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { Availability } from './write/availability.ts';
@@ -15,6 +15,8 @@ import { DriverTimers } from './execution/driver-timers.ts';
 import type { CallGate } from './call/gate/call-gate.ts';
 import { renewLeases } from './worker/lease-keeper.ts';
 import { Loader } from './worker/loader.ts';
+import { Family } from './family/family.ts';
+import { IdMint } from './id-mint.ts';
 import { LoopShare } from './loop-share.ts';
 import { MemoryLedger } from './worker/memory-ledger.ts';
 import { PatientReads } from './write/patient-reads.ts';
@@ -62,12 +64,19 @@ const longestRenewalMillis = 2_000;
 export const maxCommitRows = 200;
 const maxCommitBytes = 4 * 1024 * 1024;
 
+/**
+ * How long the engine tries to report an existing execution to the queue, in ms. A later report may be out of date, because another process
+ * may hold the execution by then. The reconciler finds executions whose report was dropped.
+ */
+const ringPatienceMillis = 2_000;
+
 /** Creates and connects the parts of one engine. The engine starts them. */
 export class EngineComponents {
   /** Makes the environment of the core's transitions. */
   readonly env: CoreEnvironment;
   /** Bounds the work of this process in one turn of the event loop. */
   readonly share: LoopShare;
+  readonly ids: IdMint;
   readonly availability: Availability;
   readonly watch: WatchHub;
   readonly reads: PatientReads;
@@ -93,8 +102,10 @@ export class EngineComponents {
       (name) => parts.vault.variable(name),
       (used) => parts.callbacks.keyFor(used),
       settings.limits,
+      (now) => this.ids.mint(now),
       (value) => parts.masker.json(value),
     );
+    this.ids = new IdMint(parts);
     const availability = new Availability({ clock, telemetry });
     this.availability = availability;
     this.watch = new WatchHub(settings.maxWatchers);
@@ -131,6 +142,18 @@ export class EngineComponents {
     this.share = new LoopShare(base, settings.limits);
     const { share } = this;
     const calls = new CallRunner({ ...base, ...parts, ...settings, meter: share });
+    const family = new Family({
+      ...base,
+      store,
+      plans,
+      reads: this.reads,
+      env: this.env,
+      share,
+      resolver: calls.resolver,
+      maxOutputBytes: settings.maxOutputBytes,
+      submit: (submission) => this.submitter.submit(submission, parts.runs ? this.pool : undefined),
+      ring: (item) => this.ring(item),
+    });
     const parked = new BoundedMap<string, Run>(settings.parkedCacheSize);
     this.memory = new MemoryLedger(clock, settings.maxInHandBytes, () => this.claims.roomFreed());
     const memory = { memory: this.memory, maxOutputBytes: settings.maxOutputBytes };
@@ -144,6 +167,7 @@ export class EngineComponents {
       ...memory,
       checkpoints: this.checkpoints,
       watch: this.watch,
+      ring: (item) => this.ring(item),
       live: () => this.processes.live,
       patienceMillis: leaseMillis,
     });
@@ -164,6 +188,8 @@ export class EngineComponents {
         env: this.env,
         share,
         maxSteps: settings.maxStepsPerExecution,
+        family,
+        ring: (item) => this.ring(item),
         ...memory,
       },
       over: (id) => parts.gate?.ended(id),
@@ -178,6 +204,7 @@ export class EngineComponents {
       env: this.env,
       share: this.share,
       plans,
+      ring: (item) => this.ring(item),
       leaseMillis,
       maxWaiting: settings.maxWaitingSubmissions,
       patienceMillis: settings.submitPatienceMillis,
@@ -208,6 +235,13 @@ export class EngineComponents {
       this.claims.wake();
       this.periodic.reconcile.hurry();
     });
+  }
+
+  /** Reports a due execution: wakes its driver if the execution runs here, otherwise rings through the queue. Never throws. */
+  ring({ id, slot, dueAt, heldBy }: StoredItem): void {
+    if (this.pool.driverOf(id)?.poke() === true) return;
+    const isOfAnother = heldBy !== undefined && this.isOtherLive(heldBy);
+    this.queueWriter.ring({ id, slot, dueAt, ...(isOfAnother && { heldBy }) }, ringPatienceMillis);
   }
 
   /** Whether `process` is another process that is alive according to the store. */

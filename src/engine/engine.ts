@@ -1,4 +1,4 @@
-import { idInShard, slotInShard, slotOf } from '../core/value/slot.ts';
+import { slotOf } from '../core/value/slot.ts';
 import { processOf, type StoredItem } from '../ports/queue.ts';
 import type { SubmitResult } from '../ports/store.ts';
 import type { CoreEnvironment } from './core-env.ts';
@@ -18,20 +18,8 @@ export interface StopOptions {
   readonly stopServing?: () => Promise<void>;
 }
 
-/**
- * How long the engine tries to report an existing execution to the queue, in ms. A later report may be out of date, because another process
- * may hold the execution by then. The reconciler finds executions whose report was dropped.
- */
-const ringPatienceMillis = 2_000;
 /** How long each step of a stop may take after the drain, in ms. */
 const flushGraceMillis = 2_000;
-/** Maximum number of owned shards that are considered for a new id while servers of the queue are away. */
-const maxMintTries = 64;
-/**
- * How long new ids go to the same shard, in ms. Executions that run at the same time then share a shard, so one short step of the queue
- * claims or ends many of them.
- */
-const mintMillis = 200;
 
 /**
  * The engine of one process: accepts executions, drives the due ones, and notifies their watchers.
@@ -50,9 +38,6 @@ export class Engine {
   #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #hurryStop: (() => void) | undefined;
-  /** Since when new ids have gone to the present shard, and the number of that shard among the owned ones, taken modulo. */
-  #mintedFrom = -Infinity;
-  #mintTurn = 0;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -98,35 +83,14 @@ export class Engine {
     return submitter.submit(submission, direct ? pool : undefined);
   }
 
-  /**
-   * Mints an id for a new execution. If possible the id belongs to a shard that this process owns and whose server answers, so that the
-   * execution can start here at once without a message to another process. The owned shards take turns.
-   */
+  /** Mints an id for a new execution; see {@link IdMint}. */
   mintId(now: number): string {
-    const { queue, entropy, runs } = this.#parts;
-    const id = entropy.uuid(now);
-    const { count, shards } = queue.owned;
-    if (!runs || count === 1 || shards.length === 0) return id;
-    if (Math.abs(now - this.#mintedFrom) >= mintMillis) {
-      this.#mintedFrom = now;
-      this.#mintTurn++;
-    }
-    let own: string | undefined;
-    for (let tries = 0; tries < Math.min(shards.length, maxMintTries); tries++) {
-      const index = shards[(this.#mintTurn + tries) % shards.length] as number;
-      const isReached = queue.reaches?.(slotInShard(count, index)) ?? true;
-      if (!isReached && own !== undefined) continue;
-      own = idInShard(id, count, index) ?? own;
-      if (isReached && own !== undefined) return own;
-    }
-    return own ?? id;
+    return this.#components.ids.mint(now);
   }
 
   /** Reports a due execution: wakes its driver if the execution runs here, otherwise rings through the queue. Never throws. */
-  ring({ id, slot, dueAt, heldBy }: StoredItem): void {
-    if (this.#components.pool.driverOf(id)?.poke() === true) return;
-    const isOfAnother = heldBy !== undefined && this.#components.isOtherLive(heldBy);
-    this.#components.queueWriter.ring({ id, slot, dueAt, ...(isOfAnother && { heldBy }) }, ringPatienceMillis);
+  ring(item: StoredItem): void {
+    this.#components.ring(item);
   }
 
   /**

@@ -76,6 +76,7 @@ export class Simulation {
   /** Callbacks that came before their node had parked. */
   #kept: CallbackEvent[] = [];
   #nonces = 0;
+  #children = 0;
   #inboxIds = 0;
   #now: number;
   #state: State | undefined;
@@ -128,6 +129,7 @@ export class Simulation {
       advance: true,
       random: () => 0.5,
       nonce: () => `nonce-${String(++this.#nonces)}`,
+      executionId: () => `child-${String(++this.#children)}`,
       callbackKey: () => undefined,
       variable: (name) => this.#variable(name),
       limits: this.#settings.limits,
@@ -182,6 +184,18 @@ export class Simulation {
         });
         return;
       }
+      case 'startChild':
+        this.#apply({
+          type: 'childRefused',
+          childId: command.childId,
+          reason: 'The scenario does not know the definition that the node starts.',
+        });
+        return;
+      case 'takeBack':
+        throw new Error('A scenario without children takes none back.');
+      case 'terminateChildren':
+        this.#apply({ type: 'childrenTold' });
+        return;
       default:
         command satisfies never;
     }

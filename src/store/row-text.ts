@@ -99,6 +99,7 @@ export function undoTarget(row: StepRow): UndoTarget {
     outcome: row.outcome as UndoTarget['outcome'],
     key: row.key ?? '',
     ...(row.prev === undefined ? undefined : { prev: row.prev }),
+    ...(row.child === undefined ? undefined : { child: row.child }),
   };
 }
 

@@ -122,7 +122,9 @@ function writtenStep(executionId: string, row: StepRow): WrittenStep {
 
 /** The response in an output. */
 function answerOf(output: StepOutput | undefined): ResponseView | undefined {
-  return output?.response ?? output?.accepted;
+  const response = output?.response;
+  if (response === undefined || response.status === null) return output?.accepted;
+  return { ...response, status: response.status };
 }
 
 function statusOf({ phase, outcome }: Pick<StepRow, 'phase' | 'outcome'>): number | undefined {

@@ -12,12 +12,14 @@ export const brokenGraphs: readonly BrokenDefinition[] = [
   {
     name: 'node without a kind',
     definition: graph(task('a', { next: 'b' }), { id: 'b' }),
-    errors: ['nodes[1].kind: This field is required: task, switch, sleep, split, join, fail, set or forEach.'],
+    errors: [
+      'nodes[1].kind: This field is required: task, switch, sleep, split, join, fail, set, forEach or workflow.',
+    ],
   },
   {
     name: 'unknown kind',
     definition: graph({ kind: 'step', id: 'a' }),
-    errors: ['nodes[0].kind: "step" is not one of task, switch, sleep, split, join, fail, set, forEach.'],
+    errors: ['nodes[0].kind: "step" is not one of task, switch, sleep, split, join, fail, set, forEach, workflow.'],
   },
   {
     name: 'id that is too long',

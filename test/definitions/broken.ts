@@ -309,7 +309,7 @@ export const brokenDefinitions: readonly BrokenDefinition[] = [
     name: 'unknown field of a node',
     definition: up({ body: { a: '{{nodes.reserve.body.id}}' } }),
     errors: [
-      'steps[0].up.body.a: The path "nodes.reserve.body.id" names an unknown field "body" of the node; it has response, accepted, callback, failure, visit, idempotencyKey.',
+      'steps[0].up.body.a: The path "nodes.reserve.body.id" names an unknown field "body" of the node; it has response, accepted, callback, failure, child, visit, idempotencyKey.',
     ],
   },
   {

@@ -124,6 +124,7 @@ export const executionDocument: Schema = shape.object({
         'BACKOFF',
         'BLOCKED',
         'WAITING_CALLBACK',
+        'WAITING_CHILD',
         'SLEEPING',
         'JOINING',
         'COMPENSATING',

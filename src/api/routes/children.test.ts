@@ -2,19 +2,26 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiFixture, response } from '../../../test/api-fixture.ts';
 import { idOf } from '../../../test/contract/fixtures/executions.ts';
 import { apiKeyOf, authenticatorOf } from '../../../test/credentials.ts';
-import type { ParentLink } from '../../core/state.ts';
+import type { ParentLink } from '../../core/context/family.ts';
 
-const definitionOf = (name: string) => ({
+const task = (id: string, more: object = {}): object => ({
+  kind: 'task',
+  id,
+  action: { mode: 'sync', request: { url: `http://shop.example/${id}`, verb: 'POST' } },
+  ...more,
+});
+
+/** Two calls, of which the first one can be undone. The tests start children themselves, in place of the node. */
+const definitionOf = (name: string): object => ({
   name,
   version: '1',
   failureHandling: { type: 'retry', maxAttempts: 0, delayMillis: 1 },
-  steps: [
-    {
-      name: 'sum',
-      up: { url: 'http://shop.example/a', verb: 'POST', body: { n: { $logic: { '+': [1, 2] } } } },
-      down: { url: 'http://shop.example/b', verb: 'POST' },
-    },
-    { name: 'last', up: { url: 'http://shop.example/c', verb: 'POST' } },
+  entrypoint: 'which',
+  nodes: [
+    { kind: 'switch', id: 'which', cases: [{ when: { var: 'payload.ship' }, target: 'ship' }], default: 'sum' },
+    { kind: 'workflow', id: 'ship', definition: { name: 'shipping', version: 'latest' } },
+    task('sum', { compensation: { url: 'http://shop.example/undo', verb: 'POST' }, next: 'last' }),
+    task('last', { uncompensated: true }),
   ],
 });
 

@@ -1,13 +1,13 @@
 import type { Json, JsonObject } from '../../core/value/json.ts';
-import type { FamilyPlace } from '../../core/context/family.ts';
+import type { FamilyPlace, ParentLink } from '../../core/context/family.ts';
 import type { Plan } from '../../core/plan.ts';
-import type { ParentLink } from '../../core/state.ts';
 import type { ListedExecution } from '../../ports/listing.ts';
 import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
 import { turns } from '../../engine/turns.ts';
 import { type Answer, granted, unknownExecution } from '../answer.ts';
 import type { AppContext } from '../context.ts';
 import { instant } from '../instants.ts';
+import { startedBy } from './started-definitions.ts';
 
 /** Children that a status document shows. */
 const firstChildren = 20;
@@ -72,8 +72,8 @@ async function placeFields(app: AppContext, { parent, root }: FamilyPlace): Prom
 }
 
 async function childrenFields(app: AppContext, plan: Plan, id: string): Promise<Readonly<Record<string, Json>>> {
-  // Definitions without the kinds of format 2 start nothing, and their documents cost no further read.
-  if (plan.format < 2) return {};
+  // A definition that starts nothing costs no further read.
+  if (startedBy(plan).length === 0) return {};
   const { count, running, corrupted } = await app.store.countChildren(id);
   if (count === 0) return {};
   const { items } = await childrenPage(app, id, { limit: firstChildren });

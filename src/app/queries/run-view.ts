@@ -61,6 +61,7 @@ export function decidingEnv(app: AppContext): Env {
     advance: false,
     random: () => app.entropy.random(),
     nonce: () => app.entropy.nonce(),
+    executionId: () => app.engine.mintId(app.clock.now()),
     // This transition makes no call.
     callbackKey: (used) => used,
     variable: app.variable,

@@ -4,7 +4,7 @@ import { Outputs } from '../../core/context/outputs.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { State } from '../../core/state.ts';
 import type { StepRow } from '../../core/history.ts';
-import { currentNodes } from '../../core/summary.ts';
+import { type CurrentNode, currentNodes } from '../../core/summary.ts';
 import { hookStatus } from '../../core/delivery.ts';
 import type { ListedExecution } from '../../ports/listing.ts';
 import type { EffectRow } from '../../ports/store.ts';
@@ -12,6 +12,7 @@ import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts'
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
 import { changesOf } from './changes.ts';
+import { awaitedDetails } from '../family/awaited.ts';
 import { familyFields } from '../family/family-fields.ts';
 import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from '../instants.ts';
@@ -32,24 +33,26 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
   if (detail === undefined) return unknownExecution(id);
   const plan = await planOf(app, detail);
   const { state } = detail;
-  const [effects, result, changes, family] = await Promise.all([
+  const nodes = currentNodes(plan, state);
+  const [effects, result, changes, family, awaited] = await Promise.all([
     mayHaveEffects(plan, detail) ? effectsOf(app, detail) : [],
     hasSameResult(state, ended) ? early : resultOf(app, id, state),
     changesOf(app, detail),
     familyFields(app, plan, detail),
+    awaitedDetails(app, nodes),
   ]);
   const document: Record<string, Json> = {
     ...summaryDocument(detail),
     ...family,
     retryable: isRetryable(detail),
-    currentNodes: currentNodes(plan, detail.state).map((node) => ({
+    currentNodes: nodes.map((node) => ({
       nodeId: node.nodeId,
       visit: node.visit,
       state: node.state,
       attempt: node.attempt,
       since: instant(node.since),
       ...(node.until !== undefined && { until: instant(node.until) }),
-      ...(node.detail !== undefined && { detail: node.detail }),
+      ...detailOf(node, awaited),
     })),
     compensations: await compensationDocuments(app, detail, effects),
     standing: standingOf(detail, effects).map(({ target, effect, child }) => ({
@@ -66,6 +69,12 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     ...(result !== undefined && { result }),
   };
   return granted(app.masker.json(document) as JsonObject);
+}
+
+function detailOf(node: CurrentNode, awaited: ReadonlyMap<string, string>): { readonly detail?: string } {
+  const child = node.child === undefined ? undefined : awaited.get(node.child);
+  const detail = [child, node.detail].filter((text) => text !== undefined).join(' ');
+  return detail === '' ? {} : { detail };
 }
 
 /** A child is retried with its parent, unless it is CORRUPTED. */

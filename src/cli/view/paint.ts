@@ -8,7 +8,7 @@ const styles: readonly (readonly [Style, readonly string[]])[] = [
   ['green', ['SUCCEEDED', 'succeeded', 'DONE', 'RESOLVED', 'valid']],
   ['red', ['FAILED', 'CORRUPTED', 'TERMINATED', 'rejected', 'refused', 'still stands', 'not as expected']],
   ['yellow', ['warning', 'CANCELLED', 'COMPENSATING', 'BACKOFF', 'BLOCKED', 'unknown', 'unsent', 'Warning']],
-  ['cyan', ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'SCHEDULED', 'CALLING', 'JOINING', 'HOOK']],
+  ['cyan', ['IN_PROGRESS', 'WAITING_CALLBACK', 'WAITING_CHILD', 'SLEEPING', 'SCHEDULED', 'CALLING', 'JOINING', 'HOOK']],
 ];
 const styleOf = new Map(styles.flatMap(([style, words]) => words.map((word) => [word, style] as const)));
 const words = new RegExp(`(?<![\\w.@/-])(?:${[...styleOf.keys()].join('|')})(?![\\w@/-])`, 'g');

@@ -5,6 +5,7 @@ import type { ExecutionFailureView, RenderContext } from '../context/context.ts'
 import type { Run } from '../run.ts';
 import type { CallCommand } from '../event.ts';
 import { callerOf } from './attempting.ts';
+import { compensationCall } from './compensation-call.ts';
 import { idempotencyKey, visitKey, visitKeyOf } from './keys.ts';
 import type { Outputs } from '../context/outputs.ts';
 import type { CallPlan } from '../plan.ts';
@@ -84,7 +85,8 @@ function prepareUndo(
   resources: CallResources,
 ): PreparedCall | undefined {
   const node = run.plan.nodes.get(target.nodeId);
-  if (node?.kind !== 'task' || node.compensation === undefined) return undefined;
+  const call = compensationCall(node);
+  if (node === undefined || call === undefined) return undefined;
   const key = idempotencyKey(run.header.id, target.round, target.nodeId, target.visit, 'DOWN');
   const outputs = resources.undoOutputs ?? run.outputs;
   const { prev } = target;
@@ -105,7 +107,7 @@ function prepareUndo(
     resources.resolver,
   );
   const headers = { ...headersOf(run, key, node.id, attempt), 'trama-compensates': headerValue(target.key) };
-  return { call: node.compensation, context, idempotencyKey: key, headers };
+  return { call, context, idempotencyKey: key, headers };
 }
 
 function prepareHook(run: Run, hook: Hook['run'], resources: CallResources): PreparedCall | undefined {

@@ -16,6 +16,7 @@ export type FailureReason =
   | 'fail_node'
   | 'compensation'
   | 'engine'
+  | 'child'
   | 'cancelled'
   | 'terminated'
   | 'undone';

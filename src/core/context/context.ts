@@ -14,11 +14,21 @@ export interface ResponseView {
   readonly body: Json;
 }
 
+/** What a node gave: the response of a downstream, or a body alone, which has the status null. */
+export type AnswerView = Omit<ResponseView, 'status'> & { readonly status: number | null };
+
 /** Why a visit of a node did not succeed. */
 export interface FailureView {
   readonly outcome: Outcome;
   readonly statusCode?: number;
   readonly reason: string;
+}
+
+/** The execution that a `workflow` visit started; `status` and `reason` once it has ended. */
+export interface ChildView {
+  readonly id: string;
+  readonly status?: string;
+  readonly reason?: string;
 }
 
 /** The latest visit of a node that is visible to a token. */
@@ -35,11 +45,12 @@ export interface NodeView {
    * The node's response. For an async node: the body of the callback, with the status and headers of the request's
    * response.
    */
-  readonly response?: ResponseView;
+  readonly response?: AnswerView;
   /** The response to the request of an async node. */
   readonly accepted?: ResponseView;
   readonly callback?: { readonly body: Json };
   readonly failure?: FailureView;
+  readonly child?: ChildView;
   /** The body of the compensation's response, once the visit is compensated. */
   readonly downBody?: Json;
 }

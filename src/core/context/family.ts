@@ -1,4 +1,13 @@
-import type { ParentLink } from '../state.ts';
+/** The visit of a `workflow` node that started an execution. */
+export interface ParentLink {
+  /** Id of the execution that has the node. */
+  readonly id: string;
+  readonly round: number;
+  readonly nodeId: string;
+  readonly visit: number;
+  /** The places of the items that the visit belongs to, outermost first; absent outside of every `forEach`. */
+  readonly item?: readonly number[];
+}
 
 /** The place of an execution in its family. A root, which no execution started, has none of these fields. */
 export interface FamilyPlace {

@@ -98,6 +98,11 @@ export class Outputs {
     return [...this.#left.keys()].filter((nodeId) => this.lacks(nodeId));
   }
 
+  /** Whether outputs of the node were left in the store, so that the node cannot be read here. */
+  isLeftOut(nodeId: string): boolean {
+    return this.#left.has(nodeId);
+  }
+
   /** Whether outputs of the node were left in the store and can be loaded. */
   lacks(nodeId: string): boolean {
     return this.#left.has(nodeId) && this.#left.get(nodeId) === undefined;

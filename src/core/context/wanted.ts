@@ -88,6 +88,7 @@ function standsAt(plan: Plan, { nodeId, stage }: Token): string | undefined {
     case 'backoff':
     case 'waiting':
     case 'sleeping':
+    case 'child':
       return nodeId;
   }
 }
@@ -173,6 +174,14 @@ export function lackOfCall({ plan, state, outputs }: Run, { phase, tokenId, node
   }
   const token = state.tokens.find(({ id }) => id === tokenId);
   return lackOf(outputs, plan.asks.during.get(nodeId), token?.prev);
+}
+
+/** The nodes whose outputs must be loaded before the payload of a child can be evaluated. */
+export function lackOfChild(
+  { plan, outputs }: Run,
+  { nodeId, prev }: Pick<Token, 'nodeId' | 'prev'>,
+): readonly string[] {
+  return lackOf(outputs, plan.asks.during.get(nodeId), prev);
 }
 
 /** The nodes whose outputs must be loaded before the callback conditions of a token's node can be evaluated. */

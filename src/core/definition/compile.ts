@@ -14,6 +14,7 @@ import { checkNodeFields, visitsReadOf } from './shape/node-fields.ts';
 import { warnOfNoEffect } from './warnings/no-effect.ts';
 import type { Draft } from './node-draft.ts';
 import { compileNode, warnOfNodes } from './node-plan.ts';
+import { warnOfOwnName } from '../node/workflow.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
 import { warnOfMistypedPayload } from './warnings/payload-reads.ts';
@@ -121,6 +122,7 @@ function compileParts(
   checkLoopReads(reads, draft, layout, problems);
   warnOfNoEffect(document, draft, problems);
   warnOfNodes(draft.nodes, problems);
+  warnOfOwnName(draft.nodes, present(document, 'name'), problems);
   if (layout.sound) {
     const flow = analyseFlow(draft, layout);
     warnOfReads(reads, draft, flow, problems);
@@ -162,6 +164,7 @@ function assemble(
     ...(maxNodeVisits === undefined ? {} : { maxNodeVisits }),
     ...(isJsonObject(labels) ? { labels: textFields(labels) } : {}),
     requiredPayload: requiredPaths(document),
+    ...startsOf(parts.nodes),
     asks,
     usesOrder,
     visitsRead: visitsReadOf(parts.reads, draft),
@@ -187,6 +190,11 @@ function requiredPaths(document: JsonObject): readonly RequiredPath[] {
     const split = keysOfPath(text);
     return 'keys' in split ? [{ text, keys: split.keys }] : [];
   });
+}
+
+function startsOf(nodes: readonly NodePlan[]): Pick<Plan, 'starts'> {
+  const starts = nodes.flatMap((node) => (node.kind === 'workflow' ? [node.definition] : []));
+  return starts.length === 0 ? {} : { starts };
 }
 
 /** Executions inherit the labels of their definition, so these must meet the same limits as the labels of a run. */

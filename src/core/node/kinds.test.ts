@@ -49,6 +49,7 @@ const env: Env = {
   advance: true,
   random: () => 0.5,
   nonce: () => 'n',
+  executionId: () => 'child',
   callbackKey: () => undefined,
   variable: () => undefined,
   limits: {
@@ -123,7 +124,7 @@ describe('a kind that only the registry knows', () => {
     [
       { kind: 'remarc' },
       [
-        'nodes[0].kind: "remarc" is not one of task, switch, sleep, split, join, fail, set, forEach, remark; did you mean "remark"?',
+        'nodes[0].kind: "remarc" is not one of task, switch, sleep, split, join, fail, set, forEach, workflow, remark; did you mean "remark"?',
       ],
     ],
     [

@@ -3,6 +3,7 @@ import type { NodeKindName, NodePlans } from '../plan.ts';
 import type { Token } from '../state.ts';
 import { failKind } from './fail.ts';
 import { forEachKind } from './for-each.ts';
+import { workflowKind } from './workflow.ts';
 import { joinKind } from './join.ts';
 import type { NodeKind } from './kind.ts';
 import { setKind } from './set.ts';
@@ -25,6 +26,7 @@ export const nodeKinds: NodeKinds = {
   fail: failKind,
   set: setKind,
   forEach: forEachKind,
+  workflow: workflowKind,
 };
 
 /** The kind of a node of a plan or draft. */

@@ -36,7 +36,7 @@ export interface Path {
   /** The node id, for `nodes.<id>` and `step.<id>`. */
   readonly nodeId?: string;
   /**
-   * The field: for `nodes.<id>` response, accepted, callback, failure, visit or idempotencyKey; for `step.<id>` index,
+   * The field: for `nodes.<id>` response, accepted, callback, failure, child, visit or idempotencyKey; for `step.<id>` index,
    * name, body, up or down; for `runtime.callback` url, token or signedUrl.
    */
   readonly field?: string;
@@ -92,6 +92,7 @@ const nodeFields: Readonly<Record<string, readonly string[]>> = {
   accepted: ['body', 'status', 'headers'],
   callback: ['body'],
   failure: ['outcome', 'statusCode', 'reason'],
+  child: ['id', 'status', 'reason'],
   visit: [],
   idempotencyKey: [],
 };

@@ -89,6 +89,7 @@ function canMove(d: Draft, token: Token): boolean {
     case 'backoff':
     case 'waiting':
     case 'sleeping':
+    case 'child':
     case 'unwinding':
     case 'hook':
       return false;

@@ -3,6 +3,8 @@ import { deliveryOf } from '../delivery.ts';
 import { wakeNode } from '../node/kinds.ts';
 import { dropHook, settleHook } from './ending/deliver.ts';
 import { placesText } from './ending/end-text.ts';
+import { settleTerminated, terminateChildren } from '../family/child.ts';
+import type { Parenting } from '../family/ending.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './ending/finish.ts';
 import { abandonCalls, abandonOtherCalls } from './owner.ts';
@@ -24,18 +26,24 @@ export function cancel(d: Draft, reason: string | undefined): void {
 
 /** Terminates the execution: ends it immediately; its effects are recorded but not compensated. */
 export function terminate(d: Draft): void {
-  const text = 'Given up, since the execution was terminated.';
+  settleAll(d, 'Given up, since the execution was terminated.');
+  endAs(d, 'TERMINATED', 'terminated', 'Terminated as it stood; nothing was compensated.');
+  terminateChildren(d);
+}
+
+/** Gives up all tokens as they stand, and records what is known of their effects; `text` says why. */
+export function settleAll(d: Draft, text: string): void {
   abandonCalls(d, text);
   abandonOtherCalls(d, text);
   for (const token of d.tokens) {
-    settleDropped(d, token);
+    if (token.stage.kind === 'child') settleTerminated(d, token as Parenting);
+    else settleDropped(d, token);
     // The compensation was attempted and not completed, so it is unknown whether the effect remains.
     if (token.stage.kind === 'unwinding' && token.stage.undo !== undefined) {
       d.mark({ kind: 'set', ord: token.stage.undo.target.ord, undo: 'failed' });
     }
   }
   d.tokens = [];
-  endAs(d, 'TERMINATED', 'terminated', 'Terminated as it stood; nothing was compensated.');
 }
 
 /** Wakes every sleeping token, or starts an execution before its `startAt`. */
@@ -59,7 +67,8 @@ export function retry(d: Draft, force: boolean): void {
     case 'SUCCEEDED':
       return;
     case 'TERMINATED':
-      if (force) newRound(d);
+      // Children that are still to be told to end would otherwise be those of the next round.
+      if (force && d.state.tellsChildren === undefined) newRound(d);
       return;
     case 'FAILED':
     case 'CANCELLED':
@@ -84,7 +93,8 @@ export function retry(d: Draft, force: boolean): void {
   }
 }
 
-function newRound(d: Draft): void {
+/** Begins the next round of an execution that is over. */
+export function newRound(d: Draft): void {
   const { state } = d;
   delete state.end;
   delete state.verdict;
@@ -97,6 +107,7 @@ function newRound(d: Draft): void {
   state.visits = {};
   state.totalVisits = 0;
   delete state.itemVisits;
+  delete state.childVisits;
   state.troubles = 0;
   delete state.failedCompensations;
   state.hookVisits = {};
@@ -108,9 +119,13 @@ function newRound(d: Draft): void {
 
 /**
  * Parks an execution on which the engine failed too often, for an operator; its tokens stay as they are. If the
- * execution is already over, only the delivery of its hook is given up.
+ * execution is already over, only the delivery of its hook, or what its children are told, is given up.
  */
 export function quarantine(d: Draft, description: string): void {
+  if (d.state.tellsChildren !== undefined) {
+    delete d.state.tellsChildren;
+    return;
+  }
   const token = deliveryOf({ end: d.state.end, tokens: d.tokens });
   if (token === undefined) {
     endAs(d, 'CORRUPTED', 'engine', `${description}${placesText(d.tokens)}`);
@@ -124,14 +139,19 @@ export function quarantine(d: Draft, description: string): void {
 
 /**
  * Like {@link quarantine}, on the state alone, for an execution whose other data must not be parsed, read or rendered.
- * `now` is in milliseconds since 1970.
+ * `now` is in milliseconds since 1970; `isChild`: another execution started it.
  */
-export function quarantined(state: State, now: number, description: string): State {
+export function quarantined(state: State, now: number, description: string, isChild = false): State {
   const at = Math.max(now, state.now);
+  const ends = isChild ? { ends: (state.ends ?? 0) + 1 } : undefined;
+  if (state.tellsChildren !== undefined) {
+    const { tellsChildren: _told, ...over } = state;
+    return { ...over, now: at };
+  }
   const delivery = deliveryOf(state);
   if (delivery === undefined) {
     const said = `${description}${placesText(state.tokens)}`;
-    return { ...state, now: at, end: { status: 'CORRUPTED', reason: 'engine', description: said, at } };
+    return { ...state, now: at, ...ends, end: { status: 'CORRUPTED', reason: 'engine', description: said, at } };
   }
   const { hook, visit, startedAt, attemptAt, attempt } = delivery.stage.run;
   return {

@@ -1,5 +1,6 @@
 import { isCalling } from '../call/attempting.ts';
 import type { Draft } from '../draft.ts';
+import { dropChild, type Parenting } from '../family/ending.ts';
 import { isItemScope, isWithin, parentScope, placesOf } from '../context/scope.ts';
 import { quietRow } from './quiet-row.ts';
 import type { AttemptFailure, Token, UnwindGoal, Verdict } from '../state.ts';
@@ -152,7 +153,7 @@ export function drainOf(d: Draft, token: Token): Token | undefined {
 
 /**
  * Replaces all tokens of a scope by one draining token. Tokens without a call in flight are settled and removed; those
- * with one stay until it is answered. Calls that would be sent with this transition are withdrawn. Once the scope is
+ * with one, or with a child, stay until it is answered or has ended. Calls that would be sent with this transition are withdrawn. Once the scope is
  * empty, the draining token begins to compensate (see `advance.ts`). `at` is the failed token, already settled and
  * without a call.
  */
@@ -160,6 +161,10 @@ export function drainScope(d: Draft, scope: string, goal: UnwindGoal, at: Token 
   const nodeId = at?.nodeId ?? d.tokens[0]?.nodeId ?? d.plan.entry;
   for (const other of d.tokens.slice()) {
     if (other.id === at?.id || !isWithin(other.scope, scope)) continue;
+    if (other.stage.kind === 'child') {
+      if (dropChild(d, other as Parenting)) d.remove(other);
+      continue;
+    }
     const idle = isCalling(other) ? d.takeBack(other) : other;
     if (idle === undefined) continue;
     settleDropped(d, idle);

@@ -1,3 +1,5 @@
+import { restartChildren, retellChildren } from '../family/child.ts';
+import { resumeTakeBacks } from '../family/take-back.ts';
 import { attemptingOf, callerOf, isBlocked } from '../call/attempting.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { Stage, Token } from '../state.ts';
@@ -54,9 +56,12 @@ export function tryBlocked(d: Draft): void {
 
 /**
  * Repeats, after a worker took the execution over, the calls that had been sent and not answered, with the same
- * idempotency keys.
+ * idempotency keys; and asks again for children that it had not stored or changed.
  */
 export function resume(d: Draft): void {
+  restartChildren(d);
+  resumeTakeBacks(d);
+  retellChildren(d);
   for (const { id } of d.tokens.slice()) {
     const token = d.token(id);
     if (token === undefined || !('callId' in token.stage) || token.stage.callId === undefined) continue;

@@ -24,6 +24,7 @@ export function passTime(d: Draft): void {
     if (!('until' in stage) || stage.until === undefined || stage.until > d.now) continue;
     switch (stage.kind) {
       case 'sleeping':
+      case 'child':
         wakeNode(d, token);
         break;
       case 'waiting':

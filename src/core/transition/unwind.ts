@@ -2,15 +2,16 @@ import type { Draft } from '../draft.ts';
 import type { StepRow, UndoState } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
 import { maxNamedTroubles, type Stage, type Token, type UndoRun, type UndoTarget } from '../state.ts';
+import { compensationCall } from '../call/compensation-call.ts';
 import { idempotencyKey } from '../call/keys.ts';
-import { type CallOwner, retryBy, send } from './attempt.ts';
+import { type CallOwner, retryBy } from './attempt.ts';
 import { parentScope } from '../context/scope.ts';
 import { drainOf } from './failure.ts';
 import { endItem } from './loop.ts';
 import { endBranch, goTo } from './route.ts';
 
 /** A token that compensates. */
-type Unwinding = Extract<Stage, { kind: 'unwinding' }>;
+export type Unwinding = Extract<Stage, { kind: 'unwinding' }>;
 
 /**
  * A compensation as an owner of calls. Compensations of a token run one at a time, until none is left.
@@ -88,20 +89,6 @@ function isDropped(d: Draft, token: Token): boolean {
   return true;
 }
 
-/** Handles the answer to `findUndo`: starts the next compensation, or proceeds to the goal if none is left. */
-export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefined): void {
-  const token = d.token(tokenId);
-  if (token?.stage.kind !== 'unwinding' || token.stage.undo !== undefined) return;
-  const { stage } = token;
-  if (target === undefined) {
-    reachGoal(d, token, stage);
-    return;
-  }
-  if (!d.env.advance) return;
-  const undo: UndoRun = { target, startedAt: d.now, attemptAt: d.now, attempt: 1, retries: 0, waits: 0 };
-  send(d, compensations, token, undo, d.newCallId());
-}
-
 /**
  * Settles the running compensation: appends its DOWN row, marks the row of the visit, and continues with the next one.
  * `host` is the host of the failed call.
@@ -149,7 +136,8 @@ function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget, host: string | und
   d.state.failedCompensations = [...named, { nodeId, visit, ...(host === undefined ? undefined : { host }) }];
 }
 
-function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
+/** Does what an unwinding token is for, once no compensation is left. */
+export function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
   switch (stage.goal.kind) {
     case 'end':
       if (stage.goal.thenPending === true) d.move(token, { ...stage, goal: { kind: 'end' } });
@@ -181,9 +169,7 @@ function endOf(troubles: number, isLate: boolean | undefined): 'CORRUPTED' | 'CA
  * The compensation call of a node. Throws if it has none; rows with `undo` are written only for nodes that have one.
  */
 function compensationOf(d: Draft, target: UndoTarget): CallPlan {
-  const node = d.node(target.nodeId);
-  if (node.kind !== 'task' || node.compensation === undefined) {
-    throw new Error(`Node ${JSON.stringify(target.nodeId)} has no compensation.`);
-  }
-  return node.compensation;
+  const call = compensationCall(d.node(target.nodeId));
+  if (call === undefined) throw new Error(`Node ${JSON.stringify(target.nodeId)} has no compensation.`);
+  return call;
 }

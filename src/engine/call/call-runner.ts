@@ -84,6 +84,11 @@ export class CallRunner {
     });
   }
 
+  /** The values of the vault; what expressions read is masked. */
+  get resolver(): Resolver {
+    return this.#parts.resolver;
+  }
+
   /** Renders the call of a command: see {@link prepare}. */
   prepare(run: Run, command: CallCommand, trace: Trace, undoOutputs?: Outputs): Prepared | undefined {
     return prepare(this.#parts, run, command, trace, undoOutputs);

@@ -1,5 +1,5 @@
 import type { DriverParts, ClaimedExecution } from './driver-contract.ts';
-import type { Permission } from './outgoing-calls.ts';
+import type { Permission } from '../call/permission.ts';
 
 /**
  * Decides whether the calls of one execution may go out: only while its lease is sure.

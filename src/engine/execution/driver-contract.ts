@@ -1,11 +1,13 @@
 import type { Run } from '../../core/apply.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { StoredItem } from '../../ports/queue.ts';
 import type { Checkpoint, CheckpointResult, ClaimRow, InboxRow, Store } from '../../ports/store.ts';
 import type { DefinitionTelemetry, Telemetry } from '../../ports/telemetry.ts';
 import type { CallRunner } from '../call/call-runner.ts';
 import type { Sink } from '../write/coalescer.ts';
 import type { CoreEnvironment } from '../core-env.ts';
 import type { DriverTimers } from './driver-timers.ts';
+import type { Family } from '../family/family.ts';
 import type { Lease } from '../worker/lease.ts';
 import type { LoopShare } from '../loop-share.ts';
 import type { MemoryLedger } from '../worker/memory-ledger.ts';
@@ -34,6 +36,9 @@ export interface DriverParts {
   readonly share: LoopShare;
   readonly maxSteps: number;
   readonly memory: MemoryLedger;
+  readonly family: Family;
+  /** Announces that an execution has become due. Never throws. */
+  readonly ring: (item: StoredItem) => void;
   /**
    * Bytes of outputs that one execution keeps in memory; also the maximum that one template or condition reads back
    * from the store.

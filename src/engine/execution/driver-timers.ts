@@ -19,8 +19,12 @@ export class DriverTimers {
     this.#clock = clock;
   }
 
-  /** Wakes `who` once at `at` (ms since 1970). Replaces an earlier instant. */
-  set(who: Wakeable, at: number): void {
+  /** Wakes `who` once at `at` (ms since 1970), if that is later than `now`. Replaces an earlier instant. */
+  set(who: Wakeable, at: number, now: number): void {
+    if (at <= now) {
+      this.clear(who);
+      return;
+    }
     this.#instants.set(who, at);
     if (at < this.#timerAt) this.#arm(at);
   }

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import { backoffMillis } from '../write/availability.ts';
 import type { ClaimedExecution } from './driver-contract.ts';
+import { ForbiddenModeChange } from './driver-modes.ts';
 
 const maxFaults = 5;
 
@@ -35,11 +36,16 @@ export class EngineFaults {
   /** Counts and logs a fault; returns its message. */
   add(error: unknown): string {
     this.#count++;
-    return this.log(error);
+    return this.#log(error);
+  }
+
+  /** After the end of the driver, failed reads do not matter, but a bug of the driver is logged. */
+  afterEnd(error: unknown): void {
+    if (error instanceof ForbiddenModeChange) this.#log(error);
   }
 
   /** Logs a fault without counting it; returns its message. */
-  log(error: unknown): string {
+  #log(error: unknown): string {
     const { lease, traceId } = this.#execution;
     const [message, detail] = error instanceof Error ? [error.message, error.stack] : [String(error)];
     this.#telemetry.log('error', 'engine fault', {

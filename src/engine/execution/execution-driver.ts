@@ -9,13 +9,14 @@ import type { Sink } from '../write/coalescer.ts';
 import { CallRight } from './call-right.ts';
 import { Confirmation, type Confirmed } from './confirmation.ts';
 import type { ClaimedExecution, DriverOwner, DriverParts, Ending } from './driver-contract.ts';
-import { assertModeChange, type DriverMode, ForbiddenModeChange } from './driver-modes.ts';
+import { assertModeChange, type DriverMode } from './driver-modes.ts';
 import type { Wakeable } from './driver-timers.ts';
 import { EngineFaults } from './engine-faults.ts';
 import { EventApplier } from './progress/event-applier.ts';
 import { HeldOutputs, type OutputsHost } from './held-outputs.ts';
 import { type InboxHost, InboxReader } from './inbox-reader.ts';
-import { type OutgoingCallsHost, OutgoingCalls, type Permission } from './outgoing-calls.ts';
+import type { Permission } from '../call/permission.ts';
+import { type OutgoingCallsHost, OutgoingCalls } from './outgoing-calls.ts';
 import { isRunnable, nextTimer, type PendingBatch } from './progress/pending-batch.ts';
 import { PoisonCount } from './poison-count.ts';
 import { Progress } from './progress/progress.ts';
@@ -230,8 +231,7 @@ export class ExecutionDriver
   /** Handles an engine fault on this execution: pauses and retries; after too many faults it quarantines the execution. */
   fault(error: unknown): void {
     if (this.#mode === 'ended') {
-      // After the end, failed reads do not matter, but a bug of the driver is logged.
-      if (error instanceof ForbiddenModeChange) this.#faults.log(error);
+      this.#faults.afterEnd(error);
       return;
     }
     if (error instanceof StoreUnavailable) {
@@ -300,7 +300,9 @@ export class ExecutionDriver
   }
 
   #commit(): void {
-    const checkpoint = this.#progress.checkpoint(this.id, this.lease.claim);
+    const tells = this.#calls.tells(this.#progress.batch);
+    if (tells === undefined) return;
+    const checkpoint = this.#progress.checkpoint(this.id, this.lease.claim, tells);
     this.#enter('committing');
     this.#tried = false;
     const bytes = baseBytes + this.#bytes;
@@ -313,14 +315,14 @@ export class ExecutionDriver
   }
 
   #afterCommit(): void {
-    const { commands, signals } = this.#progress.takeBatch();
+    const { commands, signals, tells } = this.#progress.takeBatch();
     const { telemetry, watch } = this.#parts;
     try {
       reportSignals(telemetry, this.run, this.#execution, signals);
       watch.changed(this.id, this.run.state);
     } finally {
       // The checkpoint is durable, so that nothing else remembers these commands.
-      this.#calls.run(commands);
+      this.#calls.run(commands, tells);
     }
     if (isSettled(this.run.state)) this.#end({ kind: 'over' });
     else this.#pump();
@@ -351,9 +353,7 @@ export class ExecutionDriver
       else this.#end({ kind: 'released', run: this.#progress.durable, yields: !this.#right.isGivenUp });
       return;
     }
-    const next = nextTimer(state) ?? 0;
-    if (next <= now) this.#parts.timers.clear(this);
-    else this.#parts.timers.set(this, next);
+    this.#parts.timers.set(this, nextTimer(state) ?? 0, now);
   }
 
   #park(): void {
@@ -392,6 +392,7 @@ export class ExecutionDriver
     this.#faults.end();
     this.#poison.end();
     this.#outputs.end();
+    this.#calls.end();
     this.#parts.timers.clear(this);
     this.#deferred = [];
     this.#owner.ended(this.lease, how);

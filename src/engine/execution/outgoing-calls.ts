@@ -1,24 +1,23 @@
-import type { Run } from '../../core/apply.ts';
+import type { Run, Transition } from '../../core/apply.ts';
+import type { Told } from '../../core/run.ts';
+import type { Tell } from '../../ports/store.ts';
+import { TellRows } from '../family/tell-rows.ts';
 import { isDrained, isInFlight } from '../../core/due.ts';
 import type { CallCommand, Command, Event, ReusedEffect } from '../../core/event.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { lackOfCall, undoQueries } from '../../core/context/wanted.ts';
 import type { CallAnswered, CallTaker } from '../call/call-runner.ts';
 import type { Prepared } from '../call/prepared-call.ts';
+import { FamilyCommands, type FamilyCommandsHost } from '../family/family-commands.ts';
 import type { DriverParts } from './driver-contract.ts';
 import { readAsked, readBack, type Restore } from './restored-outputs.ts';
 import type { Trace } from '../trace-context.ts';
 import { reusedKey } from './reused-key.ts';
+import type { Permission } from '../call/permission.ts';
 import { WantedCalls } from '../call/wanted-calls.ts';
 
-/**
- * Whether a call may go out: at once; after the store has confirmed the execution, which {@link OutgoingCalls.again}
- * reports; or never from this process, because it is releasing the execution.
- */
-export type Permission = 'granted' | 'later' | 'denied';
-
 /** The parts of the driver that its outgoing calls use. */
-export interface OutgoingCallsHost {
+export interface OutgoingCallsHost extends FamilyCommandsHost {
   readonly id: string;
   /** The execution as it is now. */
   readonly run: Run;
@@ -53,10 +52,15 @@ type FindUndo = Extract<Command, { type: 'findUndo' }>;
  * the store is unavailable; their results wait for the checkpoint under way.
  */
 export class OutgoingCalls implements CallTaker {
-  readonly #parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>;
+  readonly #parts: Pick<
+    DriverParts,
+    'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share' | 'family' | 'clock' | 'ring'
+  >;
   readonly #host: OutgoingCallsHost;
   readonly #trace: Trace;
   readonly #calls = new WantedCalls();
+  readonly #family: FamilyCommands;
+  readonly #tells: TellRows;
   /** Calls that wait for the store's confirmation, or that the engine failed to make. */
   #postponed: CallCommand[] = [];
   /** Tokens whose search is under way, or its result not applied. */
@@ -65,18 +69,20 @@ export class OutgoingCalls implements CallTaker {
   #made = 0;
 
   constructor(
-    parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share'>,
+    parts: Pick<DriverParts, 'calls' | 'reads' | 'maxSteps' | 'maxOutputBytes' | 'share' | 'family' | 'clock' | 'ring'>,
     host: OutgoingCallsHost,
     trace: Trace,
   ) {
     this.#parts = parts;
     this.#host = host;
     this.#trace = trace;
+    this.#family = new FamilyCommands(parts.family, parts.clock, host, trace);
+    this.#tells = new TellRows(parts, host);
   }
 
-  /** Whether a call or a search is under way. */
+  /** Whether a call, a search or a command about a child is under way. */
   get isOut(): boolean {
-    return this.#calls.all.length > 0 || this.#seeking.length > 0;
+    return this.#calls.all.length > 0 || this.#seeking.length > 0 || this.#family.isOut;
   }
 
   /**
@@ -100,8 +106,14 @@ export class OutgoingCalls implements CallTaker {
     return this.#made > 0 && this.#made < this.#parts.maxSteps;
   }
 
-  /** Runs the commands of a durable checkpoint. Call it only while the driver is idle. */
-  run(commands: readonly Command[]): void {
+  /** What a checkpoint tells other executions; undefined if the result of the execution is read first, which wakes the driver. */
+  tells(batch: Pick<Transition, 'tells' | 'steps'>): readonly Tell[] | undefined {
+    return this.#tells.rows(batch);
+  }
+
+  /** Runs the commands of a durable checkpoint, and rings the executions that it told something. Call it only while the driver is idle. */
+  run(commands: readonly Command[], tells: readonly Told[] = []): void {
+    this.#tells.ring(tells);
     for (const command of commands) {
       switch (command.type) {
         case 'call':
@@ -114,12 +126,18 @@ export class OutgoingCalls implements CallTaker {
           break;
         case 'findUndo':
           this.#seek(command);
+          break;
+        case 'startChild':
+        case 'takeBack':
+        case 'terminateChildren':
+          this.#family.run(command);
       }
     }
   }
 
   /** Makes the postponed calls from the start. Call it only while the driver is idle. */
   again(): void {
+    this.#family.again();
     const postponed = this.#postponed;
     if (postponed.length === 0) return;
     this.#postponed = [];
@@ -127,6 +145,11 @@ export class OutgoingCalls implements CallTaker {
       const { callId } = command;
       if (this.#calls.delete(callId) && isInFlight(this.#host.run.state, callId)) this.#begin(command);
     }
+  }
+
+  /** Ends the commands about children, whose answers are ignored. */
+  end(): void {
+    this.#family.end();
   }
 
   /** Gives up all calls and ignores their answers. */

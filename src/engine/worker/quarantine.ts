@@ -1,4 +1,9 @@
 import { placeOf } from '../../core/context/family.ts';
+import { Outputs } from '../../core/context/outputs.ts';
+import { endTold } from '../../core/family/end-told.ts';
+import { slotOf } from '../../core/value/slot.ts';
+import type { StoredItem } from '../../ports/queue.ts';
+import { tellRows } from '../family/tell-rows.ts';
 import { summarize } from '../../core/summary.ts';
 import { quarantined } from '../../core/transition/control.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -17,6 +22,8 @@ export interface QuarantineParts {
   readonly telemetry: Telemetry;
   readonly checkpoints: CheckpointSink;
   readonly watch: WatchHub;
+  /** Announces that an execution has become due. Never throws. */
+  readonly ring: (item: StoredItem) => void;
 }
 
 /** The description for users. The owners of all claims before the present one have ended. */
@@ -43,7 +50,9 @@ export function quarantine(
   const { clock, telemetry, checkpoints, watch } = parts;
   const { id, name, version, seq, traceparent } = loaded;
   const traceId = traceIdOf(id, traceparent);
-  const state = quarantined(loaded.state, clock.now(), descriptionOf(loaded));
+  const state = quarantined(loaded.state, clock.now(), descriptionOf(loaded), loaded.parent !== undefined);
+  const told = loaded.state.end === undefined ? endTold(loaded, state) : undefined;
+  const tells = told === undefined ? [] : tellRows({ tells: [told], state, outputs: Outputs.empty });
   const refused = (error: unknown): void => {
     telemetry.log('error', 'quarantine refused', { sagaId: id, traceId, error: String(error) });
     pool.giveBack(lease, { parkUntil: clock.now() + refusedMillis });
@@ -54,6 +63,8 @@ export function quarantine(
         if (loaded.state.end !== undefined) telemetry.definition(name, version).hookEnded('failed');
         else reportFinished(telemetry, { id, name, version, state, traceparent, traceId, ...placeOf(loaded) });
         watch.changed(id, state);
+        for (const { executionId } of tells)
+          parts.ring({ id: executionId, slot: slotOf(executionId), dueAt: state.now });
         pool.giveBack(lease, 'ack');
         return;
       case 'fenced':
@@ -77,6 +88,7 @@ export function quarantine(
     calls: [],
     undo: [],
     consumed: [],
+    ...(tells.length === 0 ? undefined : { tells }),
   };
   return new Promise((resolve) => {
     checkpoints.add(checkpoint, checkpointBytes, {

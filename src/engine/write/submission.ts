@@ -15,6 +15,8 @@ export interface Submission {
   /** The execution starts no earlier than this. */
   readonly startAt?: number;
   readonly traceparent?: string;
+  /** Globs of the definitions that the family may start; absent: any. See `State.scope`. */
+  readonly scope?: readonly string[];
   /** The claim under which the parent is held, which starts it; see `NewExecution.parentClaim`. */
   readonly parentClaim?: string;
   readonly startKey?: { readonly caller: string; readonly key: string; readonly fingerprint: string };

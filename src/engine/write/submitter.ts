@@ -5,12 +5,13 @@ import { slotOf } from '../../core/value/slot.ts';
 import { begin } from '../../core/start.ts';
 import { summarize } from '../../core/summary.ts';
 import type { Stamp } from '../../ports/clock.ts';
-import type { Claimed, Queue, QueueItem } from '../../ports/queue.ts';
+import type { Claimed, Queue, QueueItem, StoredItem } from '../../ports/queue.ts';
 import type { NewExecution, Store, SubmitResult } from '../../ports/store.ts';
 import { Coalescer, type CoalescerParts, type Sink } from './coalescer.ts';
 import type { CoreEnvironment } from '../core-env.ts';
 import type { Submission } from './submission.ts';
 import { type Lease, stampOf } from '../worker/lease.ts';
+import { tellRows } from '../family/tell-rows.ts';
 import type { LoopShare } from '../loop-share.ts';
 import { PendingBatch } from '../execution/progress/pending-batch.ts';
 import type { PlanCache } from '../worker/plan-cache.ts';
@@ -28,6 +29,8 @@ export interface SubmitterParts extends CoalescerParts {
   readonly env: CoreEnvironment;
   readonly share: LoopShare;
   readonly plans: PlanCache;
+  /** Announces that an execution has become due. Never throws. */
+  readonly ring: (item: StoredItem) => void;
   readonly leaseMillis: number;
   readonly maxWaiting: number;
   readonly patienceMillis: number;
@@ -174,7 +177,7 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
   /** Makes the row; the promise, if any, resolves once this turn of the event loop had room for it. Never throws. */
   begin(): Promise<void> | undefined {
     const { share, env } = this.#parts;
-    const { plan, header, startAt } = this.#submission;
+    const { plan, header, startAt, scope } = this.#submission;
     this.isPrepared = true;
     const failed = (error: unknown): void => {
       this.error = error;
@@ -183,7 +186,7 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
       const begun = share.run(
         () => {
           const mayCall = this.#lease !== undefined && this.#pool?.draining === false;
-          const made = begin(plan, header, env.at(this.dueAt, mayCall), startAt);
+          const made = begin(plan, header, env.at(this.dueAt, mayCall), startAt, scope);
           share.charge(made.work.steps, made.work.bytes);
           return made;
         },
@@ -247,6 +250,7 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
       ...(startKey === undefined ? undefined : { startKey }),
       ...placeOf(header),
       ...(parentClaim === undefined ? undefined : { parentClaim }),
+      ...(first.tells.length === 0 ? undefined : { tells: tellRows(first) }),
     };
   }
 
@@ -259,6 +263,9 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
       definition.dequeued('direct');
       this.#run(first, this.#lease, this.#pool);
       return;
+    }
+    for (const { executionId } of first.tells) {
+      this.#parts.ring({ id: executionId, slot: slotOf(executionId), dueAt: this.dueAt });
     }
     const due = dueAt(first.state);
     if (due === null || due - this.dueAt > parkHorizonMillis) return;

@@ -31,6 +31,7 @@ export function endOf(child: number, id = `end-${String(child)}`, body = '{"tota
     at: start + 700,
     event: {
       type: 'childEnded',
+      end: 1,
       inboxId: id,
       childId: idOf(child),
       status: 'SUCCEEDED',

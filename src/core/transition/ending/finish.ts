@@ -1,4 +1,5 @@
 import type { Draft } from '../../draft.ts';
+import { endTold } from '../../family/end-told.ts';
 import type { CallPlan } from '../../plan.ts';
 import type { AttemptFailure, FailureReason, HookRun, TerminalStatus, Token, Verdict } from '../../state.ts';
 import { type CallOwner, repeat, retryBy } from '../attempt.ts';
@@ -188,6 +189,11 @@ export function endAs(
     ...(description === undefined ? undefined : { description }),
     at: d.now,
   };
+  if (d.header.parent !== undefined) {
+    d.state.ends = (d.state.ends ?? 0) + 1;
+    const told = endTold(d.header, d.state);
+    if (told !== undefined) d.tell(told);
+  }
   const isUndone = d.state.verdict?.reason === 'undone' ? { isUndone: true as const } : undefined;
   d.signal({ kind: 'finished', status, ...(reason === undefined ? undefined : { reason }), ...isUndone });
 }

@@ -1,4 +1,5 @@
 import type { Signal, Transition } from '../../../core/apply.ts';
+import type { Told } from '../../../core/run.ts';
 import { isSettled } from '../../../core/delivery.ts';
 import { canPark, dueAt, openDeadline } from '../../../core/due.ts';
 import type { Command } from '../../../core/event.ts';
@@ -6,7 +7,7 @@ import type { CallRow, StepRow, UndoMark } from '../../../core/history.ts';
 import type { State } from '../../../core/state.ts';
 import { summarize } from '../../../core/summary.ts';
 import type { Mutable } from '../../../core/value/mutable.ts';
-import type { Checkpoint } from '../../../ports/store.ts';
+import type { Checkpoint, Tell } from '../../../ports/store.ts';
 
 const none: readonly never[] = [];
 
@@ -19,6 +20,7 @@ export class PendingBatch {
   calls: readonly CallRow[] = none;
   undo: readonly UndoMark[] = none;
   consumed: readonly string[] = none;
+  tells: readonly Told[] = none;
   signals: readonly Signal[] = none;
   /** Whether there is anything to write: a row, a used event, or a moved token. */
   dirty = false;
@@ -34,23 +36,26 @@ export class PendingBatch {
     this.calls = joined(this.calls, transition.calls);
     this.undo = joined(this.undo, transition.undo);
     this.consumed = joined(this.consumed, transition.consumed);
+    this.tells = joined(this.tells, transition.tells);
     this.signals = joined(this.signals, transition.signals);
     const written =
       transition.steps.length > 0 ||
       transition.calls.length > 0 ||
       transition.undo.length > 0 ||
-      transition.consumed.length > 0;
+      transition.consumed.length > 0 ||
+      transition.tells.length > 0;
     if (written || hasMoved(before, transition.state)) this.dirty = true;
   }
 
   /**
    * The checkpoint from `durable` to `state`. It compares the inbox if an unseen event could contradict it, and sets the
-   * due time if the execution parks.
+   * due time if the execution parks. `tells` are the rows of the batch's events for other executions.
    */
   checkpoint(
     at: Required<Pick<Checkpoint, 'id' | 'claim' | 'seq' | 'inboxSeq'>>,
     durable: State,
     state: State,
+    tells: readonly Tell[] = none,
   ): Checkpoint {
     const { steps, calls, undo, consumed, progress, claims } = this;
     const { id, claim, seq, inboxSeq } = at;
@@ -69,6 +74,10 @@ export class PendingBatch {
       consumed,
     };
     if (state.end !== undefined || parks || takesTurn(durable, state)) checkpoint.inboxSeq = inboxSeq;
+    if (tells.length > 0) checkpoint.tells = tells;
+    if (state.tellsChildren !== undefined && durable.end === undefined) {
+      checkpoint.terminatesChildren = state.tellsChildren;
+    }
     if (claims !== undefined) checkpoint.claims = claims;
     const parkUntil = parks ? dueAt(state) : null;
     if (isOver) checkpoint.dueAt = null;
@@ -89,6 +98,7 @@ function hasMoved(before: State, after: State): boolean {
     before.verdict !== after.verdict ||
     before.end !== after.end ||
     before.startAt !== after.startAt ||
+    before.tellsChildren !== after.tellsChildren ||
     before.calls !== after.calls ||
     before.cancelReason !== after.cancelReason ||
     before.tokens.length !== after.tokens.length

@@ -1,7 +1,7 @@
 import { prepared, type Run, type Transition } from '../../../core/apply.ts';
 import { canPark, dueAt } from '../../../core/due.ts';
 import type { Command, Event } from '../../../core/event.ts';
-import type { Checkpoint, InboxRow } from '../../../ports/store.ts';
+import type { Checkpoint, InboxRow, Tell } from '../../../ports/store.ts';
 import type { ClaimedExecution } from '../driver-contract.ts';
 import { UnappliedInbox, isIdling, replayed } from './inbox-order.ts';
 import { PendingBatch } from './pending-batch.ts';
@@ -137,11 +137,12 @@ export class Progress {
     this.#batch.claims = claims;
   }
 
-  /** The checkpoint that makes the run durable. */
-  checkpoint(id: string, claim: string): Checkpoint {
+  /** The checkpoint that makes the run durable, and tells other executions what `tells` says. */
+  checkpoint(id: string, claim: string, tells: readonly Tell[]): Checkpoint {
     const { state } = this.#run;
     this.#parkedUntil = canPark(state) ? (dueAt(state) ?? undefined) : undefined;
-    return this.#batch.checkpoint({ id, claim, seq: this.seq, inboxSeq: this.inboxSeq }, this.#durable.state, state);
+    const at = { id, claim, seq: this.seq, inboxSeq: this.inboxSeq };
+    return this.#batch.checkpoint(at, this.#durable.state, state, tells);
   }
 
   /** Notes that the checkpoint is durable. `run` is the run with trimmed outputs. The batch stays until {@link Progress.takeBatch}. */

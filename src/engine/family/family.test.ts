@@ -1,0 +1,374 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
+import { stringifyJson, type JsonObject } from '../../core/value/json.ts';
+import type { Engine } from '../engine.ts';
+
+/** A `workflow` node that starts the definition `child`. */
+function workflow(id: string, more: JsonObject = {}): JsonObject {
+  return { kind: 'workflow', id, definition: { name: 'child', version: 'latest' }, ...more };
+}
+
+const parent = (...nodes: JsonObject[]): JsonObject => graph(nodes, { name: 'parent' });
+const once = { type: 'retry', maxAttempts: 0, delayMillis: 1 };
+const child = (...nodes: JsonObject[]): JsonObject => graph(nodes, { name: 'child', compensationHandling: once });
+
+describe('children', () => {
+  let fixture: RuntimeFixture;
+  let engine: Engine;
+
+  beforeEach(async () => {
+    fixture = new RuntimeFixture();
+    engine = await fixture.engine();
+  });
+
+  afterEach(async () => {
+    await fixture.close();
+    expect(fixture.clock.pending).toBe(0);
+  });
+
+  async function store(definition: JsonObject): Promise<void> {
+    const compiled = fixture.plans.compile(definition);
+    if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
+    const { name, version, hash } = compiled.plan;
+    const now = fixture.clock.now();
+    const id = fixture.entropy.uuid(now);
+    const text = stringifyJson(definition);
+    await fixture.store.putDefinition({ id, name, version, hash, definition: text, createdAt: now, updatedAt: now });
+  }
+
+  async function childrenOf(id: string) {
+    const { items } = await fixture.store.listExecutions({ parent: id }, { order: 'asc', limit: 100 });
+    return items;
+  }
+
+  it('are started, awaited, and give their result', async () => {
+    await store(child(task('pay')));
+    fixture.http.reply = (path) => (path === 'pay' ? { body: { receipt: 7 }, afterMillis: 500 } : {});
+    const ship = task('ship', {
+      action: {
+        request: {
+          url: 'http://mock/ship',
+          verb: 'POST',
+          body: { of: '{{nodes.sub.response.body.receipt}}', c: '{{nodes.sub.child.status}}' },
+        },
+      },
+    });
+    const id = await fixture.submit(
+      engine,
+      parent(workflow('sub', { payload: { order: '{{payload.order}}' }, next: 'ship' }), ship),
+      { payload: { order: 12 } },
+    );
+    const waiting = await fixture.until(id, 'WAITING_CALLBACK');
+    expect(waiting.state.tokens).toMatchObject([{ stage: { kind: 'child', part: 'running' } }]);
+    const ended = await fixture.until(id);
+    expect(ended.status).toBe('SUCCEEDED');
+    expect(await fixture.rows(id)).toEqual(['WORKFLOW:sub:succeeded', 'WORKFLOW:sub:succeeded', 'UP:ship:succeeded']);
+    expect(fixture.http.paths()).toEqual(['pay', 'ship']);
+    expect(fixture.http.calls[1]!.request.body).toBe('{"of":7,"c":"SUCCEEDED"}');
+    const [sub, ...others] = await childrenOf(id);
+    expect(others).toEqual([]);
+    expect(sub).toMatchObject({
+      name: 'child',
+      status: 'SUCCEEDED',
+      parent: { id, round: 1, nodeId: 'sub', visit: 1 },
+      root: id,
+      depth: 2,
+    });
+    expect((await fixture.detail(sub!.id)).payload).toBe('{"order":12}');
+  });
+
+  it('that fail, fail the parent, whose other work is compensated', async () => {
+    await store(child(task('pay')));
+    fixture.http.reply = (path) => (path === 'pay' ? { status: 422 } : {});
+    const id = await fixture.submit(engine, parent(task('reserve', { next: 'sub' }), workflow('sub')));
+    const ended = await fixture.until(id);
+    expect(ended).toMatchObject({ status: 'FAILED', reason: 'child', failedNodeId: 'sub' });
+    const [sub] = await childrenOf(id);
+    expect(sub).toMatchObject({ status: 'FAILED' });
+    expect(ended.failureDescription).toContain(sub!.id);
+    expect(fixture.http.paths()).toEqual(['reserve', 'pay', 'undo-reserve']);
+    expect(await fixture.rows(id)).toEqual([
+      'UP:reserve:succeeded',
+      'WORKFLOW:sub:succeeded',
+      'WORKFLOW:sub:rejected',
+      'DOWN:reserve:succeeded',
+    ]);
+  });
+
+  it('that cannot be started leave the node unsent', async () => {
+    const id = await fixture.submit(engine, parent(workflow('sub')));
+    const ended = await fixture.until(id);
+    expect(ended).toMatchObject({ status: 'FAILED', reason: 'unsent' });
+    expect(ended.failureDescription).toBe('There is no definition "child" with version "latest".');
+    expect(await childrenOf(id)).toEqual([]);
+  });
+
+  it('that have succeeded are taken back when the parent fails', async () => {
+    await store(child(task('pay', { next: 'box' }), task('box')));
+    fixture.http.reply = (path) => (path === 'ship' ? { status: 422 } : {});
+    const id = await fixture.submit(engine, parent(workflow('sub', { next: 'ship' }), task('ship')));
+    const ended = await fixture.until(id);
+    const [sub] = await childrenOf(id);
+    expect(sub).toMatchObject({ status: 'CANCELLED', reason: 'undone' });
+    expect(ended).toMatchObject({ status: 'FAILED', failedNodeId: 'ship' });
+    expect(fixture.http.paths()).toEqual(['pay', 'box', 'ship', 'undo-box', 'undo-pay']);
+    expect((await fixture.rows(id)).at(-1)).toBe('DOWN:sub:succeeded');
+  });
+
+  it('that run are cancelled and awaited when the parent is cancelled', async () => {
+    await store(child(task('pay', { next: 'box' }), task('box')));
+    fixture.http.reply = (path) => (path === 'box' ? { afterMillis: 5_000 } : {});
+    const id = await fixture.submit(engine, parent(workflow('sub')));
+    await fixture.until(id, 'WAITING_CALLBACK');
+    await fixture.clock.advance(100);
+    expect(await fixture.offer(engine, id, { type: 'cancelled', inboxId: 'c1' })).toBe('accepted');
+    await fixture.clock.advance(100);
+    expect((await fixture.detail(id)).status).toBe('COMPENSATING');
+    expect((await childrenOf(id))[0]).toMatchObject({ status: 'IN_PROGRESS' });
+    const ended = await fixture.until(id);
+    expect(ended).toMatchObject({ status: 'CANCELLED', reason: 'cancelled' });
+    expect((await childrenOf(id))[0]).toMatchObject({ status: 'CANCELLED', reason: 'cancelled' });
+    expect(fixture.http.paths()).toEqual(['pay', 'box', 'undo-box', 'undo-pay']);
+  });
+
+  it('are terminated with their parent, at every depth, and also if they are not awaited', async () => {
+    await store(graph([{ kind: 'sleep', id: 'nap', durationMillis: 3_600_000 }], { name: 'leaf' }));
+    const leaf = { definition: { name: 'leaf', version: '1' } };
+    await store(child(workflow('below', leaf)));
+    const id = await fixture.submit(
+      engine,
+      parent(workflow('aside', { ...leaf, wait: false, next: 'sub' }), workflow('sub')),
+    );
+    await fixture.until(id, 'WAITING_CALLBACK');
+    await fixture.clock.advance(100);
+    expect(await fixture.offer(engine, id, { type: 'terminated', inboxId: 't1' })).toBe('accepted');
+    expect((await fixture.until(id)).status).toBe('TERMINATED');
+    await fixture.clock.advance(100);
+    const children = await childrenOf(id);
+    const [aside, sub] = ['aside', 'sub'].map((node) => children.find(({ parent }) => parent?.nodeId === node));
+    const [below] = await childrenOf(sub!.id);
+    expect([aside!.status, sub!.status, below!.status]).toEqual(['TERMINATED', 'TERMINATED', 'TERMINATED']);
+    expect(below).toMatchObject({ root: id, depth: 3 });
+    expect((await fixture.detail(id)).state.tellsChildren).toBeUndefined();
+    expect(await fixture.rows(id)).toEqual([
+      'WORKFLOW:aside:succeeded',
+      'WORKFLOW:sub:succeeded',
+      'WORKFLOW:sub:unknown',
+    ]);
+  });
+
+  it('are all terminated, however many there are', async () => {
+    await store(child({ kind: 'sleep', id: 'nap', durationMillis: 3_600_000 }));
+    const list = {
+      kind: 'forEach',
+      id: 'all',
+      items: { $logic: { range: [0, 130] } },
+      entry: 'sub',
+      maxConcurrency: 130,
+    };
+    const id = await fixture.submit(engine, parent(list, workflow('sub')));
+    await fixture.until(id, 'WAITING_CALLBACK');
+    expect(await fixture.offer(engine, id, { type: 'terminated', inboxId: 't1' })).toBe('accepted');
+    await fixture.until(id);
+    await fixture.clock.advance(1_000);
+    const counts = await fixture.store.countChildren(id);
+    expect(counts).toMatchObject({ count: 130, running: 0 });
+  });
+
+  describe('that are not awaited', () => {
+    const definition = (last: JsonObject) => parent(workflow('sub', { wait: false, next: 'last' }), task('last', last));
+
+    it('give their id, and go on when the parent succeeds', async () => {
+      await store(child({ kind: 'sleep', id: 'nap', durationMillis: 60_000, next: 'pay' }, task('pay')));
+      const body = { request: { url: 'http://mock/last', verb: 'POST', body: '{{nodes.sub.response.body.id}}' } };
+      const id = await fixture.submit(engine, definition({ action: body }));
+      expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+      const [sub] = await childrenOf(id);
+      expect(sub!.status).toBe('SLEEPING');
+      expect(fixture.http.calls[0]!.request.body).toBe(sub!.id);
+      expect((await fixture.until(sub!.id)).status).toBe('SUCCEEDED');
+    });
+
+    it('are ended and awaited when the parent fails', async () => {
+      await store(child(task('pay', { next: 'nap' }), { kind: 'sleep', id: 'nap', durationMillis: 60_000 }));
+      fixture.http.reply = (path) => (path === 'last' ? { status: 400, afterMillis: 50 } : { afterMillis: 5 });
+      const id = await fixture.submit(engine, definition({}));
+      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED', failedNodeId: 'last' });
+      expect((await childrenOf(id))[0]).toMatchObject({ status: 'CANCELLED' });
+      expect(fixture.http.paths()).toEqual(['pay', 'last', 'undo-pay']);
+    });
+
+    it('stay when they have succeeded and the node compensates nothing', async () => {
+      await store(child(task('pay')));
+      fixture.http.reply = (path) => (path === 'last' ? { status: 400, afterMillis: 50 } : { afterMillis: 5 });
+      const none = parent(workflow('sub', { wait: false, compensation: 'none', next: 'last' }), task('last'));
+      const id = await fixture.submit(engine, none);
+      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
+      expect((await childrenOf(id))[0]).toMatchObject({ status: 'SUCCEEDED' });
+      expect(fixture.http.paths()).toEqual(['pay', 'last']);
+    });
+  });
+
+  it('are cancelled when their time is over, which fails the node', async () => {
+    await store(child(task('pay', { next: 'nap' }), { kind: 'sleep', id: 'nap', durationMillis: 60_000 }));
+    const id = await fixture.submit(engine, parent(workflow('sub', { timeoutMillis: 1_000 })));
+    const ended = await fixture.until(id);
+    expect(ended).toMatchObject({ status: 'FAILED', reason: 'timeout' });
+    expect((await childrenOf(id))[0]).toMatchObject({ status: 'CANCELLED' });
+    expect(ended.completedAt! - ended.startedAt).toBeLessThan(2_000);
+    expect(fixture.http.paths()).toEqual(['pay', 'undo-pay']);
+  });
+
+  it('that succeed although their time is over have succeeded', async () => {
+    await store(child(task('pay')));
+    fixture.http.reply = () => ({ afterMillis: 1_000 });
+    const id = await fixture.submit(engine, parent(workflow('sub', { timeoutMillis: 1_000 })));
+    const ended = await fixture.until(id);
+    const [sub] = await childrenOf(id);
+    expect([sub!.status, ended.status]).toEqual(
+      sub!.status === 'SUCCEEDED' ? ['SUCCEEDED', 'SUCCEEDED'] : ['CANCELLED', 'FAILED'],
+    );
+  });
+
+  it('are compensated by a call of the node instead', async () => {
+    await store(child(task('pay')));
+    fixture.http.reply = (path) => (path === 'last' ? { status: 400 } : {});
+    const call = { url: 'http://mock/refund', verb: 'POST', body: { of: '{{nodes.sub.child.id}}' } };
+    const id = await fixture.submit(
+      engine,
+      parent(workflow('sub', { compensation: call, next: 'last' }), task('last')),
+    );
+    expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
+    const [sub] = await childrenOf(id);
+    expect(sub).toMatchObject({ status: 'SUCCEEDED' });
+    expect(fixture.http.paths()).toEqual(['pay', 'last', 'refund']);
+    expect(fixture.http.calls.at(-1)!.request.body).toBe(JSON.stringify({ of: sub!.id }));
+    expect(fixture.http.calls.at(-1)!.request.headers['trama-compensates']).toBe(`${id}:1:sub:1:UP`);
+  });
+
+  it('of unknown outcome have their compensations run again', async () => {
+    await store(child(task('pay', { next: 'box' }), task('box')));
+    fixture.http.reply = (path, _request, nth) => {
+      if (path === 'box') return { status: 400 };
+      return path === 'undo-pay' && nth <= 1 ? { status: 400 } : {};
+    };
+    const id = await fixture.submit(engine, parent(workflow('sub')));
+    const ended = await fixture.until(id);
+    const [sub] = await childrenOf(id);
+    expect(sub).toMatchObject({ status: 'FAILED' });
+    expect(ended).toMatchObject({ status: 'FAILED', reason: 'child' });
+    expect(await fixture.rows(id)).toEqual(['WORKFLOW:sub:succeeded', 'WORKFLOW:sub:unknown', 'DOWN:sub:succeeded']);
+    expect(fixture.http.paths()).toEqual(['pay', 'box', 'undo-pay', 'undo-pay']);
+  });
+
+  it('that cannot be taken back leave the parent CORRUPTED; its retry tries again', async () => {
+    await store(child(task('pay', { next: 'box' }), task('box')));
+    fixture.http.reply = (path, _request, nth) => {
+      if (path === 'box') return { status: 400 };
+      return path === 'undo-pay' && nth <= 2 ? { status: 400 } : {};
+    };
+    const id = await fixture.submit(engine, parent(workflow('sub')));
+    const ended = await fixture.until(id);
+    expect(ended).toMatchObject({ status: 'CORRUPTED', reason: 'compensation' });
+    expect((await childrenOf(id))[0]).toMatchObject({ status: 'CORRUPTED' });
+    expect(fixture.http.paths()).toEqual(['pay', 'box', 'undo-pay', 'undo-pay']);
+    await fixture.retry(engine, id);
+    expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
+    expect((await childrenOf(id))[0]).toMatchObject({ status: 'FAILED' });
+    expect(fixture.http.paths().slice(4)).toEqual(['undo-pay']);
+  });
+
+  describe('in a new round', () => {
+    it('are found again by what stands: one that succeeded gives its result', async () => {
+      await store(child(task('pay')));
+      fixture.http.reply = (path, _request, nth) =>
+        path === 'last' && nth === 1 ? { status: 400 } : { body: { receipt: 7 } };
+      const last = {
+        action: { request: { url: 'http://mock/last', verb: 'POST', body: '{{nodes.sub.response.body.receipt}}' } },
+      };
+      const id = await fixture.submit(
+        engine,
+        parent(workflow('sub', { compensation: 'none', next: 'last' }), task('last', last)),
+      );
+      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
+      await fixture.retry(engine, id);
+      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
+      expect(await childrenOf(id)).toHaveLength(1);
+      expect(fixture.http.paths()).toEqual(['pay', 'last', 'last']);
+      expect(fixture.http.calls.at(-1)!.request.body).toBe('7');
+      expect((await fixture.store.listEffects(id, 10)).map(({ undo }) => undo)).toEqual(
+        ['moved', undefined, 'pending'].slice(0, 3),
+      );
+    });
+
+    it('begin a new round themselves where something of them stands', async () => {
+      await store(child(task('pay', { next: 'nap' }), { kind: 'sleep', id: 'nap', durationMillis: 60_000 }));
+      const id = await fixture.submit(engine, parent(workflow('sub')));
+      await fixture.until(id, 'WAITING_CALLBACK');
+      await fixture.clock.advance(100);
+      await fixture.offer(engine, id, { type: 'terminated', inboxId: 't1' });
+      await fixture.until(id);
+      await fixture.clock.advance(100);
+      const [before] = await childrenOf(id);
+      expect(before).toMatchObject({ status: 'TERMINATED', round: 1 });
+      await fixture.retry(engine, id, true);
+      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
+      const [after, ...others] = await childrenOf(id);
+      expect(others).toEqual([]);
+      expect(after).toMatchObject({ id: before!.id, status: 'SUCCEEDED', round: 2 });
+      const keys = fixture.http.keys();
+      expect(keys).toEqual([`${before!.id}:1:pay:1:UP`, `${before!.id}:1:pay:1:UP`]);
+    });
+
+    it('are started anew where nothing stands', async () => {
+      await store(child(task('pay')));
+      fixture.http.reply = (path, _request, nth) => (path === 'pay' && nth === 1 ? { status: 400 } : {});
+      const id = await fixture.submit(engine, parent(workflow('sub')));
+      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
+      await fixture.retry(engine, id);
+      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
+      expect((await childrenOf(id)).map(({ status, parent }) => [status, parent?.round])).toEqual([
+        ['FAILED', 1],
+        ['SUCCEEDED', 2],
+      ]);
+    });
+  });
+
+  it('deeper than ten are not started', async () => {
+    await store(graph([workflow('sub', { definition: { name: 'self', version: 'latest' } })], { name: 'self' }));
+    const id = await fixture.submit(
+      engine,
+      parent(workflow('sub', { definition: { name: 'self', version: 'latest' } })),
+    );
+    expect(await fixture.until(id)).toMatchObject({ status: 'FAILED', reason: 'child' });
+    let depth = 1;
+    for (let at: string | undefined = id; at !== undefined; depth++) at = (await childrenOf(at))[0]?.id;
+    expect(depth - 1).toBe(10);
+  });
+
+  it('are started once and their ends are not lost, whatever the store does not answer', async () => {
+    await store(child(task('pay', { next: 'box' }), task('box')));
+    fixture.http.reply = (path) => (path === 'last' ? { status: 400 } : {});
+    const definition = parent(workflow('sub', { next: 'last' }), task('last'));
+    for (const fault of ['silent', 'away'] as const) {
+      for (let nth = 1; nth <= 40; nth++) {
+        const before = fixture.store.seen.length;
+        fixture.store.fault = (operation) =>
+          operation !== 'beat' && operation !== 'findDue' && fixture.store.seen.length - before === nth
+            ? fault
+            : undefined;
+        const from = fixture.http.calls.length;
+        const id = await fixture.submit(engine, definition).catch(() => undefined);
+        if (id === undefined) continue;
+        expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
+        const children = await childrenOf(id);
+        expect(
+          children.map(({ status }) => status),
+          `${fault} ${String(nth)}`,
+        ).toEqual(['CANCELLED']);
+        const made = new Set(fixture.http.keys().slice(from));
+        expect(made.size).toBe(5);
+      }
+    }
+  });
+});
