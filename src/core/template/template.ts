@@ -52,6 +52,8 @@ export interface Template {
   readonly constant: boolean;
   /** Whether the template reads `runtime.*`, `round`, `attempt`, an idempotency key, `now` or `uuid`. */
   readonly volatile: boolean;
+  /** Whether an expression in it reads `now` or `uuid`. */
+  readonly usesOccasion: boolean;
   /** Whether the template needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
@@ -189,6 +191,7 @@ export class TemplateBuilder {
       paths,
       constant: this.#constant,
       volatile: this.#usesOccasion || paths.some((path) => path.volatile),
+      usesOccasion: this.#usesOccasion,
       usesOrder: paths.some((path) => path.usesOrder),
       usesSecrets: paths.some((path) => path.root === 'secrets'),
       expressions: this.#expressions,

@@ -99,6 +99,7 @@ function newRound(d: Draft): void {
   delete state.itemVisits;
   state.troubles = 0;
   delete state.failedCompensations;
+  delete state.undoBegun;
   state.hookVisits = {};
   d.outputs = d.outputs.cleared();
   d.tokens = [];

@@ -1,7 +1,7 @@
 import type { Draft } from '../draft.ts';
 import type { StepRow, UndoState } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
-import { maxNamedTroubles, type Stage, type Token, type UndoRun, type UndoTarget } from '../state.ts';
+import { maxBegunUndos, maxNamedTroubles, type Stage, type Token, type UndoRun, type UndoTarget } from '../state.ts';
 import { idempotencyKey } from '../call/keys.ts';
 import { type CallOwner, retryBy, send } from './attempt.ts';
 import { parentScope } from '../context/scope.ts';
@@ -98,8 +98,26 @@ export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefi
     return;
   }
   if (!d.env.advance) return;
+  noteBegin(d, target);
   const undo: UndoRun = { target, startedAt: d.now, attemptAt: d.now, attempt: 1, retries: 0, waits: 0 };
   send(d, compensations, token, undo, d.newCallId());
+}
+
+/** Notes when a compensation that reads `now` was begun for the first time. */
+function noteBegin(d: Draft, target: UndoTarget): void {
+  if (compensationOf(d, target).request.body?.template.usesOccasion !== true) return;
+  const begun = d.state.undoBegun ?? {};
+  if (Object.hasOwn(begun, target.ord) || Object.keys(begun).length >= maxBegunUndos) return;
+  d.state.undoBegun = { ...begun, [target.ord]: d.now };
+}
+
+/** Forgets when a compensation was begun, since it is not called again. */
+function forgetBegin(d: Draft, { ord }: UndoTarget): void {
+  const { undoBegun } = d.state;
+  if (undoBegun === undefined || !Object.hasOwn(undoBegun, ord)) return;
+  const { [String(ord)]: _over, ...others } = undoBegun;
+  if (Object.keys(others).length === 0) delete d.state.undoBegun;
+  else d.state.undoBegun = others;
 }
 
 /**
@@ -133,6 +151,7 @@ export function settleUndo(
   d.mark({ kind: 'set', ord: target.ord, undo: state });
   const trouble = state === 'failed' ? 1 : 0;
   if (trouble > 0) nameTrouble(d, target, host);
+  else forgetBegin(d, target);
   d.state.troubles += trouble;
   if (drainOf(d, token) !== undefined) {
     d.remove(token);
