@@ -181,7 +181,7 @@ async function renderUndo(
 ): Promise<JsonObject | undefined> {
   const undoOutputs = await outputsFor(app, run, target, undoQueries(run.plan, run.state, target));
   const prepared = prepareCall(
-    { ...run, state: compensating(run.state, target) },
+    { ...run, state: compensating(run.state, target, app.clock.now()) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'DOWN', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     {
       resolver: { variable: app.variable, secret: () => redacted, maskJson: (value) => app.masker.json(value) },
@@ -195,12 +195,12 @@ async function renderUndo(
 async function renderForward(
   app: AppContext,
   run: Run,
-  target: UndoTarget,
+  { target, begunAt }: EffectRow,
   budget: PreviewBudget,
 ): Promise<JsonObject | undefined> {
   const outputs = await outputsFor(app, run, target, forwardQueries(run.plan, run.state, target));
   const prepared = prepareCall(
-    { ...run, outputs, state: calling(run.state, target) },
+    { ...run, outputs, state: calling(run.state, target, begunAt) },
     { type: 'call', callId: 1, tokenId: 1, phase: 'UP', nodeId: target.nodeId, visit: target.visit, attempt: 1 },
     {
       resolver: { variable: app.variable, secret: () => redacted, maskJson: (value) => app.masker.json(value) },
@@ -264,8 +264,7 @@ function merged(
 }
 
 /** The state in which this compensation would run. */
-function compensating(state: State, target: UndoTarget): State {
-  const at = state.now;
+function compensating(state: State, target: UndoTarget, at: number): State {
   const undo = { target, startedAt: at, attemptAt: at, attempt: 1, retries: 0, waits: 0 };
   return {
     ...state,
@@ -281,8 +280,7 @@ function compensating(state: State, target: UndoTarget): State {
 }
 
 /** The state in which the call of this visit ran. */
-function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoTarget): State {
-  const at = state.now;
+function calling(state: State, { scope, nodeId, visit, round, key, prev }: UndoTarget, at: number): State {
   const task = {
     visit,
     key,
@@ -314,11 +312,12 @@ async function standingRequests(
   const wanted = standing.slice(range.skip);
   const calls = wanted.length === 0 ? new Map<string, FoundCall>() : await forwardCalls(app, detail.id, wanted);
   let run: Run | undefined;
-  return pageOf(app, standing, range, async ({ target }, budget) => {
+  return pageOf(app, standing, range, async (effect, budget) => {
+    const { target } = effect;
     const { nodeId, visit } = target;
     const found = calls.get(callKey(target));
     if (found === undefined) run ??= await runOf(app, detail);
-    const request = found ?? (run && (await renderForward(app, run, target, budget)));
+    const request = found ?? (run && (await renderForward(app, run, effect, budget)));
     return request && { nodeId, visit, ...request, stands: true };
   });
 }

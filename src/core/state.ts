@@ -46,6 +46,9 @@ export interface FailedCompensation {
 /** Maximum number of failed compensations that a state names; {@link State.troubles} counts all. */
 export const maxNamedTroubles = 8;
 
+/** Maximum number of compensations whose begin the state keeps. */
+export const maxBegunUndos = 256;
+
 /** A visit of a switch that has not reached a decision yet. */
 export interface Choosing {
   readonly visit: number;
@@ -293,6 +296,11 @@ export interface State extends FamilyState {
   readonly troubles: number;
   /** The first {@link maxNamedTroubles} of those, in the order of their failures; absent if there are none. */
   readonly failedCompensations?: readonly FailedCompensation[];
+  /**
+   * When compensations that read `now` and are not done were begun, in ms since 1970, by the ord of their visit's row:
+   * whenever such a compensation is called again, also after a retry, it sends the same body. Absent if there are none.
+   */
+  readonly undoBegun?: Readonly<Record<string, number>>;
   /** Number of operator requests applied in all rounds; the audit log describes them. Absent if there are none. */
   readonly changes?: number;
   readonly hookVisits: Readonly<Record<string, number>>;

@@ -8,13 +8,20 @@ import { simulate, type SimulationResult } from './simulate.ts';
 const url = 'http://a.example';
 const none = { type: 'retry', maxAttempts: 0, delayMillis: 1 };
 
-function compile(nodes: readonly JsonObject[]): ReturnType<typeof compileDefinition> {
-  const document = { name: 'd', version: '1', entrypoint: nodes[0]?.['id'] ?? '', failureHandling: none, nodes };
+function compile(nodes: readonly JsonObject[], more: JsonObject = {}): ReturnType<typeof compileDefinition> {
+  const document = {
+    name: 'd',
+    version: '1',
+    entrypoint: nodes[0]?.['id'] ?? '',
+    failureHandling: none,
+    nodes,
+    ...more,
+  };
   return compileDefinition(document, { hash: '' });
 }
 
-function planOf(nodes: readonly JsonObject[]): Plan {
-  const compiled = compile(nodes);
+function planOf(nodes: readonly JsonObject[], more?: JsonObject): Plan {
+  const compiled = compile(nodes, more);
   if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
   return compiled.plan;
 }
@@ -127,6 +134,27 @@ describe('now and uuid', () => {
       entry.kind === 'call' && entry.nodeId === 'pay' ? [entry.idempotencyKey] : [],
     );
     expect(new Set(keys).size).toBe(1);
+  });
+
+  it('are the same whenever a compensation is called, also by a retry', () => {
+    const down = { url: `${url}/refund`, verb: 'POST', body };
+    const pay = { ...put('pay', body, { next: 'wait' }), uncompensated: null, compensation: down };
+    const wait = { kind: 'sleep', id: 'wait', durationMillis: 5_000, next: 'ship' };
+    const result = play(
+      planOf([pay, wait, put('ship', 1)], { compensationHandling: none }),
+      {},
+      {
+        nodes: { ship: [{ status: 409 }], 'pay:DOWN': [{ status: 409 }, {}] },
+        actions: [{ do: 'retry', atMillis: 60_000 }],
+      },
+    );
+    const downs = result.trace.flatMap((entry) =>
+      entry.kind === 'call' && entry.nodeId === 'pay' && entry.phase === 'DOWN' ? [entry.request?.body] : [],
+    );
+    expect(downs).toHaveLength(2);
+    expect(downs[0]).toBe(downs[1]);
+    expect(downs[0]).not.toBe(bodies(result, 'pay')[0]);
+    expect(result.status).toBe('FAILED');
   });
 
   it('give a sleep its end and a fail its reason', () => {

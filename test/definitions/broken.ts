@@ -302,7 +302,7 @@ export const brokenDefinitions: readonly BrokenDefinition[] = [
     name: 'unknown node in a template',
     definition: up({ headers: { 'X-Id': '{{nodes.resrve.response.body.id}}' } }),
     errors: [
-      'steps[0].up.headers.X-Id: The path "nodes.resrve.response.body.id" names a node that the definition does not have.',
+      'steps[0].up.headers.X-Id: The path "nodes.resrve.response.body.id" names a node that the definition does not have; did you mean "reserve"?',
     ],
   },
   {

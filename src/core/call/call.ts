@@ -101,7 +101,7 @@ function prepareUndo(
       stepName: node.id,
       phase: 'DOWN',
       attempt,
-      occasion: () => ({ at: startedAt, key: visitKeyOf(target.key) }),
+      occasion: () => ({ at: run.state.undoBegun?.[target.ord] ?? startedAt, key: visitKeyOf(target.key) }),
       prev: prev && (() => outputs.find(prev.nodeId, scope)),
     },
     resources.resolver,

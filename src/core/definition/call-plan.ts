@@ -42,7 +42,11 @@ export function compileCall(
   const call = whole ? withoutNulls(json) : mend(json);
   // Authentication refers to secrets by name and contains no templates.
   const { auth, ...request } = call;
-  const allow = { callback: action.mode === 'async', failure: moment.kind === 'onFailure' };
+  const allow = {
+    callback: action.mode === 'async',
+    failure: moment.kind === 'onFailure',
+    hook: moment.kind === 'onFailure' || moment.kind === 'onSuccess',
+  };
   const compiled = compileRequest(request, optionsOf(compiling, allow));
   if ('errors' in compiled) {
     for (const problem of compiled.errors) problems.error(within(path, problem.path), problem.message);
@@ -120,9 +124,9 @@ export function compileCondition(
   onCallback: boolean,
   compiling: Compiling,
 ): Expression | undefined {
-  const { nodeIds, loops, limits } = compiling;
+  const { nodeIds, loops, limits, hints } = compiling;
   const allow = { callback: onCallback };
-  const compiled = compileExpression(place.json, { nodeIds, loops, allow, maxSteps: limits.maxSteps });
+  const compiled = compileExpression(place.json, { nodeIds, loops, allow, maxSteps: limits.maxSteps, hints });
   if ('errors' in compiled) {
     for (const error of compiled.errors) compiling.problems.error(place.path, error);
     return undefined;
@@ -136,8 +140,11 @@ export function compileCondition(
 }
 
 /** What a template at the present place may contain. */
-export function optionsOf({ nodeIds, loops, limits }: Compiling, allow: TemplateOptions['allow']): TemplateOptions {
-  return { nodeIds, loops, limits, allow };
+export function optionsOf(
+  { nodeIds, loops, limits, hints }: Compiling,
+  allow: TemplateOptions['allow'],
+): TemplateOptions {
+  return { nodeIds, loops, limits, allow, hints };
 }
 
 /** Records what a part of the definition reads. */

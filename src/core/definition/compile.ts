@@ -71,6 +71,9 @@ function compile(document: Json, hash: string, limits: DefinitionLimits, problem
   return parts === undefined ? undefined : assemble(document, { hash, bytes }, draft, parts);
 }
 
+/** Number of mistyped paths that get a suggestion. Each search compares with all ids. */
+const maxPathHints = 20;
+
 interface Parts {
   readonly nodes: readonly NodePlan[];
   readonly failureHandling: RetryPolicy;
@@ -99,6 +102,7 @@ function compileParts(
     maxTimeoutMillis: limits.maxTimeoutMillis,
     problems,
     reads,
+    hints: { left: maxPathHints },
     needs: { format: 1, values: 0 },
   };
   const policy = (key: 'failureHandling' | 'compensationHandling', fallback: RetryPolicy): RetryPolicy | undefined =>

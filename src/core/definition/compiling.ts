@@ -1,6 +1,6 @@
 import type { CompensateWhen } from '../plan.ts';
 import type { RenderLimits } from '../template/run.ts';
-import type { TemplatePath } from '../template/path.ts';
+import type { Hints, TemplatePath } from '../template/path.ts';
 import type { Path, Problems } from './problems.ts';
 
 /** What the compilation of any part needs, and the collections that it adds to. */
@@ -13,6 +13,8 @@ export interface Compiling {
   readonly maxTimeoutMillis: number;
   readonly problems: Problems;
   readonly reads: Read[];
+  /** See `PathScope.hints`. */
+  readonly hints: Hints;
   /** What the compiled expressions need. */
   readonly needs: ExpressionNeeds;
 }

@@ -47,7 +47,7 @@ export function compileValue(
   if (json === undefined) return undefined;
   const { problems } = compiling;
   const options = optionsOf({ ...compiling, limits }, { callback: false, failure: false, secrets: false });
-  const compiled = compileJsonTemplate(json, options, { isRequired });
+  const compiled = compileJsonTemplate(json, options, { isRequired, field: path.slice(path.lastIndexOf('.') + 1) });
   if ('errors' in compiled) {
     for (const problem of compiled.errors) problems.error(`${path}${problem.path}`, problem.message);
     return undefined;

@@ -2,7 +2,7 @@ import { instantFault, parseInstant } from '../value/instant.ts';
 import { isJsonObject, isRawNumber, type Json, type JsonObject } from '../value/json.ts';
 import { closest } from '../definition/problems.ts';
 import { keysOfPath } from '../template/path-keys.ts';
-import { type Path, type PathRoot, type PathScope, resolvePath } from '../template/path.ts';
+import { type Hints, type Path, type PathRoot, type PathScope, resolvePath } from '../template/path.ts';
 import { literalFault } from './literals.ts';
 import { expressionOperators } from './operators.ts';
 
@@ -45,6 +45,9 @@ export const outside = '$.';
 
 const roots: readonly PathRoot[] = ['payload', 'nodes', 'step', 'prev', 'labels', 'round', 'vars'];
 
+/** What expressions in hooks read besides: what templates read there, but secrets, `runtime`, `attempt` and `phase`. */
+const hookRoots: readonly PathRoot[] = ['sagaId', 'sagaName', 'sagaVersion', 'stepName', 'steps'];
+
 /** The places where an expression may stand differ in what it may read. */
 export interface ReadableScope {
   /** Ids of the definition's nodes. */
@@ -54,9 +57,13 @@ export interface ReadableScope {
     readonly callback: boolean;
     /** Whether `failure.*` is allowed: in values of failure hooks. */
     readonly failure?: boolean;
+    /** Whether the names of the execution and `steps` are allowed: in values of hooks. */
+    readonly hook?: boolean;
   };
   /** The number of loops around the place; default 0. */
   readonly loops?: number;
+  /** See `PathScope.hints`. */
+  readonly hints?: Hints | undefined;
 }
 
 /** Replaces known paths by indices into a list of readers, and collects errors. */
@@ -79,7 +86,9 @@ export class ExpressionCompiler {
     const allowed = new Set(roots);
     if (options.allow.callback) allowed.add('callback');
     if (options.allow.failure === true) allowed.add('failure');
-    this.scope = { nodeIds: options.nodeIds, roots: allowed, wholeNodes: true, loops: options.loops ?? 0 };
+    if (options.allow.hook === true) for (const root of hookRoots) allowed.add(root);
+    const { nodeIds, loops = 0, hints } = options;
+    this.scope = { nodeIds, roots: allowed, wholeNodes: true, loops, hints };
   }
 
   prepare(logic: Json, atRoot: boolean, depth: number): Json {

@@ -1,7 +1,7 @@
 import type { Draft } from '../draft.ts';
 import type { UndoRun, UndoTarget } from '../state.ts';
 import { send } from '../transition/attempt.ts';
-import { compensations, reachGoal } from '../transition/unwind.ts';
+import { compensations, noteBegin, reachGoal } from '../transition/unwind.ts';
 import { beginTakeBack, needsTakeBack } from './take-back.ts';
 
 /** Handles the answer to `findUndo`: starts the next compensation, or proceeds to the goal if none is left. */
@@ -18,6 +18,7 @@ export function foundUndo(d: Draft, tokenId: number, target: UndoTarget | undefi
     beginTakeBack(d, token, stage, target);
     return;
   }
+  noteBegin(d, target);
   const undo: UndoRun = { target, startedAt: d.now, attemptAt: d.now, attempt: 1, retries: 0, waits: 0 };
   send(d, compensations, token, undo, d.newCallId());
 }

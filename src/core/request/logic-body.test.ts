@@ -23,7 +23,7 @@ const context = (more: Partial<RenderContext> = {}): RenderContext => ({
   ...more,
 });
 
-const options = { nodeIds: new Set(['pay']), allow: { callback: false, failure: false } };
+const options = { nodeIds: new Set(['pay']), allow: { callback: false, failure: false }, hints: { left: 20 } };
 
 function compiled(
   body: string,
@@ -118,6 +118,47 @@ describe('$logic in a body', () => {
       return rendered.kind === 'request' ? renderStable(plan, of, rendered) : '';
     });
     expect(stable[0]).toBe(stable[1]);
+  });
+
+  it.each([
+    '{"/":[1,{"date_diff":["1970-01-01T00:00:00Z",{"now":[]},"days"]}]}',
+    '{"date_add":[{"now":[]},"-P1990Y"]}',
+    '{"cat":[{"uuid":[]},{"now":[]}]}',
+  ])('is the same in two requests that are compared, whenever the visit began: %s', (logic) => {
+    const plan = compiled(`{"fix":7,"n":{"$logic":${logic}}}`);
+    const stable = [1, 2].map((round) => {
+      const at = Date.UTC(2027 + round, 2, 5);
+      const of = context({ round, occasion: { at, key: `e1:${String(round)}:pay:1` } });
+      const rendered = renderRequest(plan, of);
+      if (rendered.kind !== 'request') throw new Error(rendered.reason);
+      return [rendered.body, renderStable(plan, of, rendered)];
+    });
+    expect(stable[0]?.[0]).not.toBe(stable[1]?.[0]);
+    expect(stable[0]?.[1]).toBe(stable[1]?.[1]);
+  });
+
+  it('reads in a hook what templates read there', () => {
+    const logic = ['sagaId', 'sagaName', 'sagaVersion', 'stepName', 'steps'].map((name) => ({ var: name }));
+    const call = { url: 'http://h/', verb: 'POST', body: { $logic: logic } } as unknown as JsonObject;
+    expect(compileRequest(call, options)).toHaveProperty('errors');
+    const hook = { ...options, allow: { ...options.allow, hook: true } };
+    const result = compileRequest(call, hook);
+    if ('errors' in result) throw new Error(JSON.stringify(result.errors));
+    expect(renderRequest(result.request, context())).toMatchObject({ body: '["e1","order","1","pay",[]]' });
+    for (const hidden of ['secrets.KEY', 'runtime.callback.url', 'attempt', 'phase']) {
+      const body = { $logic: { var: hidden } };
+      expect(compileRequest({ url: 'http://h/', verb: 'POST', body }, hook)).toHaveProperty('errors');
+    }
+  });
+
+  it.each([
+    ['paylod.rate', 'payload'],
+    ['nodes.payy.visit', 'pay'],
+    ['nodes.pay.respnse.body', 'response'],
+  ])('names what %s may mean', (path, meant) => {
+    const did = [{ path: '.body', message: expect.stringMatching(`did you mean "${meant}"\\?$`) as string }];
+    expect(problems(`{"$logic":{"var":"${path}"}}`)).toEqual(did);
+    expect(problems(`"{{${path}}}"`)).toEqual(did);
   });
 
   it('sees secrets that a response or the payload echoes as ***', () => {

@@ -61,14 +61,16 @@ export function renderStable(
   meter?: Meter,
 ): string {
   if (!plan.volatile) return requestText(plan.verb, rendered.url, rendered.body);
-  const run = new Run(context, limits, ofStableRequest);
+  // Constants may be longer than the values they replace, and lead an expression to other work.
+  const wide = { maxSteps: 2 * limits.maxSteps, maxBytes: 2 * limits.maxBytes };
+  const run = new Run(context, wide, ofStableRequest);
   try {
     plan.url.write(run);
     const url = run.take();
     plan.body?.template.write(run);
     return requestText(plan.verb, url, plan.body === undefined ? undefined : run.take());
   } catch (error) {
-    // Only the limits can fail here: a constant may be a few characters longer than the value it replaces.
+    // Only the limits can fail here.
     if (error instanceof RenderFault) return requestText(plan.verb, rendered.url, rendered.body);
     throw error;
   } finally {

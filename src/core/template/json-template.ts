@@ -20,20 +20,26 @@ export interface Problem {
 /** Maximum nesting of a value whose strings are templates. */
 const maxDepth = 256;
 
+/** What a JSON value may be at its place. */
+export interface JsonTemplateOptions {
+  /** Whether rendering fails if the value is exactly one `{{path}}` and that path leads nowhere. */
+  readonly isRequired?: boolean;
+  /** The field whose value it is, for errors of renderings; default `body`. */
+  readonly field?: string;
+}
+
 /**
  * Compiles a JSON value whose strings are templates. A string that consists of exactly one `{{path}}` becomes the value
  * with its own JSON type (null if missing); every other string becomes text. Keys are not templates.
- *
- * With `isRequired`, rendering fails if the value is exactly one `{{path}}` and that path leads nowhere.
  *
  * The result writes JSON text directly. No intermediate value is built, and the output limit applies during writing.
  */
 export function compileJsonTemplate(
   value: Json,
   options: TemplateOptions,
-  { isRequired = false }: { readonly isRequired?: boolean } = {},
+  more: JsonTemplateOptions = {},
 ): { readonly template: JsonTemplate; readonly constants: readonly string[] } | { readonly errors: Problem[] } {
-  const compiler = new JsonCompiler(options, asItIs, isRequired);
+  const compiler = new JsonCompiler(options, asItIs, more);
   const template = compiler.compile(value);
   const { problems, constants } = compiler;
   return problems.length > 0 ? { errors: problems } : { template, constants };
@@ -86,18 +92,17 @@ class JsonCompiler {
   readonly constants: string[] = [];
   readonly #builder: TemplateBuilder;
   readonly #encode: Encode;
-  /** Whether a value that is one tag must lead somewhere. */
-  readonly #isRequired: boolean;
+  readonly #more: JsonTemplateOptions;
   /** The destination for text between the quotes of a string. */
   readonly #insideString: Destination;
   readonly #writers: Writer[] = [];
   /** Encoded literal text that is not yet part of a writer. */
   #pending = '';
 
-  constructor(options: TemplateOptions, encode: Encode = asItIs, isRequired = false) {
+  constructor(options: TemplateOptions, encode: Encode = asItIs, more: JsonTemplateOptions = {}) {
     this.#builder = new TemplateBuilder(options);
     this.#encode = encode;
-    this.#isRequired = isRequired;
+    this.#more = more;
     this.#insideString = escaped(encode === asItIs ? escapeJson : (text) => encode(escapeJson(text)));
   }
 
@@ -207,12 +212,15 @@ class JsonCompiler {
     const { paths, anyNode, usesOccasion } = expression.reads;
     if (paths.length === 0 && !anyNode && !usesOccasion) this.constants.push(path);
     const encode = this.#encode;
+    const place = `${this.#more.field ?? 'body'}${path}`;
     return (run: Run) => {
       const maxSteps = run.limits.maxSteps - run.spent;
       const meter = { charge: (steps: number) => run.spend(steps) };
       const result = expression.compute(run.context, { meter, stable: run.stable, maxSteps });
-      if (!result.ok) throw new RenderFault(`The $logic at body${path} failed: ${result.error}`);
-      run.write(encode(write(result.value)));
+      if (result.ok) run.write(encode(write(result.value)));
+      // With the constants of a comparison, an expression may fail that does not fail with the values that are sent.
+      else if (run.stable) run.write(encode(write(result.error)));
+      else throw new RenderFault(`The $logic at ${place} failed: ${result.error}`);
     };
   }
 
@@ -229,7 +237,7 @@ class JsonCompiler {
       return;
     }
     this.#flush();
-    this.#gather(path, () => this.#typed(name, this.#isRequired && path === ''));
+    this.#gather(path, () => this.#typed(name, this.#more.isRequired === true && path === ''));
   }
 
   #addText(source: string, destination: Destination, path: string): void {

@@ -1,4 +1,5 @@
 import type { NodeView } from '../context/context.ts';
+import { closest } from '../definition/problems.ts';
 import type { Json } from '../value/json.ts';
 import { keysOfPath } from './path-keys.ts';
 import { type PathReader, type PathSource, type StepsView, walk } from './path-source.ts';
@@ -74,6 +75,13 @@ export interface PathScope {
   readonly wholeNodes: boolean;
   /** The number of loops around the place. */
   readonly loops: number;
+  /** How many more errors may name the closest word that is known; absent: none. */
+  readonly hints?: Hints | undefined;
+}
+
+/** A number of suggestions that several places share, since each search takes time. */
+export interface Hints {
+  left: number;
 }
 
 const scalars: Readonly<Partial<Record<string, PathReader>>> = {
@@ -112,7 +120,9 @@ const constantText = '-';
  * brackets must match exactly. For the syntax of keys see `path-keys.ts`.
  */
 export function resolvePath(text: string, scope: PathScope): { readonly path: Path } | { readonly error: string } {
-  const refuse = (why: string): { error: string } => ({ error: `The path "${text}" ${why}.` });
+  const refuse: Refuse = (why, word, known) => ({
+    error: `The path "${text}" ${why}${hinted(scope.hints, word, known)}`,
+  });
   const named = namedValue(text, scope);
   if (named !== undefined) return named;
   const split = keysOfPath(text);
@@ -126,7 +136,7 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
     if (root === 'failure') return refuse('can be read in failure hooks only');
     if (root === 'callback') return refuse('can be read in conditions on callbacks only');
     if (root === 'secrets') return refuse('can be read in calls only');
-    return refuse(`begins with an unknown name; known are ${[...scope.roots].join(', ')}`);
+    return refuse(`begins with an unknown name; known are ${[...scope.roots].join(', ')}`, first, scope.roots);
   }
   const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: false };
   const scalar = scalars[root];
@@ -237,7 +247,16 @@ function resolveItem(
   };
 }
 
-type Refuse = (why: string) => { error: string };
+/** Makes the error of a path; with a mistyped word and the known ones, it names the closest of them. */
+type Refuse = (why: string, word?: string, known?: Iterable<string>) => { error: string };
+
+/** The end of an error. */
+function hinted(hints: Hints | undefined, word: string | undefined, known: Iterable<string> | undefined): string {
+  if (hints === undefined || word === undefined || known === undefined || hints.left < 1) return '.';
+  hints.left--;
+  const meant = closest(word, [...known]);
+  return meant === undefined ? '.' : `; did you mean "${meant}"?`;
+}
 
 function resolveNode(
   text: string,
@@ -259,7 +278,10 @@ function resolveNode(
       usesOrder: true,
     });
   }
-  if (length === 0) return refuse('names a node that the definition does not have');
+  if (length === 0) {
+    const id = isExact ? index : writtenId(root, keys);
+    return refuse('names a node that the definition does not have', id, scope.nodeIds);
+  }
   const nodeId = keys.slice(1, 1 + length).join('.');
   const rest = keys.slice(1 + length);
   if (root === 'step') return resolveStep(rest, refuse, () => nodeId, { ...facts, nodeId });
@@ -270,7 +292,8 @@ function resolveNode(
   }
   const parts = Object.hasOwn(nodeFields, field) ? nodeFields[field] : undefined;
   if (parts === undefined) {
-    return refuse(`names an unknown field "${field}" of the node; it has ${Object.keys(nodeFields).join(', ')}`);
+    const known = Object.keys(nodeFields);
+    return refuse(`names an unknown field "${field}" of the node; it has ${known.join(', ')}`, field, known);
   }
   const found = { ...facts, nodeId, field };
   if (field === 'idempotencyKey' && part === undefined) {
@@ -288,6 +311,14 @@ function resolveNode(
   if (part !== 'body' && part !== 'headers' && rest.length > 2) return refuse(`goes on after ${String(part)}`);
   const path = [field, ...within];
   return { path: { ...found, read: (source) => walk(viewOf(source.context.node(nodeId)), path, 0) } };
+}
+
+/** The id that a path means whose node is not known: all up to the first field of a node, else one key. */
+function writtenId(root: 'nodes' | 'step', keys: readonly string[]): string {
+  const end = keys.findIndex(
+    (key, i) => i > 1 && (root === 'nodes' ? Object.hasOwn(nodeFields, key) : stepFields.has(key)),
+  );
+  return keys.slice(1, end < 0 ? 2 : end).join('.');
 }
 
 /** Longer than any node id. */

@@ -3,7 +3,7 @@ import { compileExpression, type Expression } from '../expression/expression.ts'
 import { isRawNumber, type Json } from '../value/json.ts';
 import { type Destination, destinationOf, type DestinationKind } from './destination.ts';
 import { keysOfPath } from './path-keys.ts';
-import { type PathRoot, type PathScope, resolvePath, type TemplatePath } from './path.ts';
+import { type Hints, type PathRoot, type PathScope, resolvePath, type TemplatePath } from './path.ts';
 import { type PathReader, walk } from './path-source.ts';
 import { type Meter, readCharsPerStep } from '../meter.ts';
 import { utf8Length } from '../value/utf8.ts';
@@ -21,9 +21,13 @@ export interface TemplateOptions {
     readonly failure: boolean;
     /** Whether `secrets.*` is allowed; default true. Not where the result is stored. */
     readonly secrets?: boolean;
+    /** Whether it is a hook, whose expressions read more than others; default false. */
+    readonly hook?: boolean;
   };
   /** The number of loops around the place; default 0. */
   readonly loops?: number;
+  /** See `PathScope.hints`. */
+  readonly hints?: Hints | undefined;
   /** Default limits of its renderings. */
   readonly limits?: RenderLimits;
 }
@@ -48,6 +52,8 @@ export interface Template {
   readonly constant: boolean;
   /** Whether the template reads `runtime.*`, `round`, `attempt`, an idempotency key, `now` or `uuid`. */
   readonly volatile: boolean;
+  /** Whether an expression in it reads `now` or `uuid`. */
+  readonly usesOccasion: boolean;
   /** Whether the template needs the order of first completion: `steps`, `step.<index>`, the index of a step. */
   readonly usesOrder: boolean;
   readonly usesSecrets: boolean;
@@ -132,7 +138,8 @@ export class TemplateBuilder {
     if (options.allow.callback) roots.add('runtime');
     if (options.allow.failure) roots.add('failure');
     if (options.allow.secrets === false) roots.delete('secrets');
-    this.#scope = { nodeIds: options.nodeIds, roots, wholeNodes: false, loops: options.loops ?? 0 };
+    const { nodeIds, loops = 0, hints } = options;
+    this.#scope = { nodeIds, roots, wholeNodes: false, loops, hints };
     this.#limits = options.limits ?? defaultRenderLimits;
   }
 
@@ -152,9 +159,10 @@ export class TemplateBuilder {
 
   /** Compiles a JSON Logic expression, whose value is inserted. Adds its errors to {@link errors}. */
   logic(logic: Json): Expression | undefined {
-    const { nodeIds, allow, loops = 0 } = this.#options;
-    const within = { callback: false, failure: allow.failure };
-    const compiled = compileExpression(logic, { nodeIds, loops, allow: within, maxSteps: this.#limits.maxSteps });
+    const { nodeIds, allow, loops = 0, hints } = this.#options;
+    const within = { callback: false, failure: allow.failure, hook: allow.hook === true };
+    const { maxSteps } = this.#limits;
+    const compiled = compileExpression(logic, { nodeIds, loops, allow: within, maxSteps, hints });
     if ('errors' in compiled) {
       this.errors.push(...compiled.errors);
       return undefined;
@@ -183,6 +191,7 @@ export class TemplateBuilder {
       paths,
       constant: this.#constant,
       volatile: this.#usesOccasion || paths.some((path) => path.volatile),
+      usesOccasion: this.#usesOccasion,
       usesOrder: paths.some((path) => path.usesOrder),
       usesSecrets: paths.some((path) => path.root === 'secrets'),
       expressions: this.#expressions,

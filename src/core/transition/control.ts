@@ -110,6 +110,7 @@ export function newRound(d: Draft): void {
   delete state.childVisits;
   state.troubles = 0;
   delete state.failedCompensations;
+  delete state.undoBegun;
   state.hookVisits = {};
   d.outputs = d.outputs.cleared();
   d.tokens = [];

@@ -1,7 +1,7 @@
 import type { Draft } from '../draft.ts';
 import type { StepRow, UndoState } from '../history.ts';
 import type { CallPlan } from '../plan.ts';
-import { maxNamedTroubles, type Stage, type Token, type UndoRun, type UndoTarget } from '../state.ts';
+import { maxBegunUndos, maxNamedTroubles, type Stage, type Token, type UndoRun, type UndoTarget } from '../state.ts';
 import { compensationCall } from '../call/compensation-call.ts';
 import { idempotencyKey } from '../call/keys.ts';
 import { type CallOwner, retryBy } from './attempt.ts';
@@ -89,6 +89,23 @@ function isDropped(d: Draft, token: Token): boolean {
   return true;
 }
 
+/** Notes when a compensation that reads `now` was begun for the first time. */
+export function noteBegin(d: Draft, target: UndoTarget): void {
+  if (compensationOf(d, target).request.body?.template.usesOccasion !== true) return;
+  const begun = d.state.undoBegun ?? {};
+  if (Object.hasOwn(begun, target.ord) || Object.keys(begun).length >= maxBegunUndos) return;
+  d.state.undoBegun = { ...begun, [target.ord]: d.now };
+}
+
+/** Forgets when a compensation was begun, since it is not called again. */
+function forgetBegin(d: Draft, { ord }: UndoTarget): void {
+  const { undoBegun } = d.state;
+  if (undoBegun === undefined || !Object.hasOwn(undoBegun, ord)) return;
+  const { [String(ord)]: _over, ...others } = undoBegun;
+  if (Object.keys(others).length === 0) delete d.state.undoBegun;
+  else d.state.undoBegun = others;
+}
+
 /**
  * Settles the running compensation: appends its DOWN row, marks the row of the visit, and continues with the next one.
  * `host` is the host of the failed call.
@@ -120,6 +137,7 @@ export function settleUndo(
   d.mark({ kind: 'set', ord: target.ord, undo: state });
   const trouble = state === 'failed' ? 1 : 0;
   if (trouble > 0) nameTrouble(d, target, host);
+  else forgetBegin(d, target);
   d.state.troubles += trouble;
   if (drainOf(d, token) !== undefined) {
     d.remove(token);
