@@ -4,7 +4,7 @@ import type { Outcome } from './context/context.ts';
 import type { ChildStage, FamilyState, TakeBack } from './family/child-run.ts';
 
 export type { AttemptFailure, BranchFailure, FailureReason } from './call/failure-state.ts';
-export type { ItemEnd, ItemFailure, Loop, RunningItem } from './node/loop-state.ts';
+export type { ItemEnd, ItemFailure, Loop } from './node/loop-state.ts';
 
 /**
  * The greatest version of the state format that this release knows. Workers leave states with a greater one to newer workers.

@@ -123,8 +123,8 @@ function writtenStep(executionId: string, row: StepRow): WrittenStep {
 /** The response in an output. */
 function answerOf(output: StepOutput | undefined): ResponseView | undefined {
   const response = output?.response;
-  if (response === undefined || response.status === null) return output?.accepted;
-  return { ...response, status: response.status };
+  // The same object, not a copy: it is compared with the answer of the call. Only a response that no call gave has no status.
+  return response === undefined || response.status === null ? output?.accepted : (response as ResponseView);
 }
 
 function statusOf({ phase, outcome }: Pick<StepRow, 'phase' | 'outcome'>): number | undefined {

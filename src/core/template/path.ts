@@ -1,8 +1,8 @@
-import type { NodeView } from '../context/context.ts';
 import { closest } from '../definition/problems.ts';
 import type { Json } from '../value/json.ts';
 import { keysOfPath } from './path-keys.ts';
-import { type PathReader, type PathSource, type StepsView, walk } from './path-source.ts';
+import { type PathReader, type PathSource, walk } from './path-source.ts';
+import { allSteps, bodyOf, stepOf, stepsOf, viewOf } from './path-steps.ts';
 
 /** The first part of a path. `input` is an alias of `payload`. */
 export type PathRoot =
@@ -366,15 +366,6 @@ function resolveStep(
   return { path: { ...found, usesOrder: facts.usesOrder || field === undefined || field === 'index', read } };
 }
 
-/** All fields of a view are JSON values, although its type does not express that. */
-function viewOf(view: NodeView | undefined): Json | undefined {
-  return view as unknown as Json | undefined;
-}
-
-function bodyOf(view: NodeView | undefined): Json | undefined {
-  return view?.response?.body;
-}
-
 function wholeNode(source: PathSource, nodeId: string): Json | undefined {
   const view = source.context.node(nodeId);
   if (view === undefined) return undefined;
@@ -384,32 +375,4 @@ function wholeNode(source: PathSource, nodeId: string): Json | undefined {
     if (value !== undefined) whole[field] = source.stable && field === 'idempotencyKey' ? constantText : value;
   }
   return whole;
-}
-
-/** Cost, in steps, of looking up one completed node, and of building its view for templates. */
-const stepsPerNode = 2;
-
-function stepsOf(source: PathSource): StepsView {
-  if (source.steps !== undefined) return source.steps;
-  const ids = source.context.completed;
-  source.spend(ids.length * stepsPerNode);
-  source.steps = { ids, indexes: new Map(ids.map((id, i) => [id, i])) };
-  return source.steps;
-}
-
-function stepOf(source: PathSource, id: string): Json | undefined {
-  const view = source.context.node(id);
-  if (view === undefined) return undefined;
-  const index = stepsOf(source).indexes.get(id) ?? null;
-  const body = bodyOf(view) ?? null;
-  return { index, name: id, body, up: { body }, down: { body: view.downBody ?? null } };
-}
-
-function allSteps(source: PathSource): Json {
-  const steps = stepsOf(source);
-  if (steps.all === undefined) {
-    source.spend(steps.ids.length * stepsPerNode);
-    steps.all = steps.ids.map((id) => stepOf(source, id) ?? null);
-  }
-  return steps.all;
 }
