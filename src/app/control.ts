@@ -25,9 +25,9 @@ export function terminate(app: AppContext, id: string): Promise<Answer<Accepted>
   return offer(app, id, (inboxId) => ({ type: 'terminated', inboxId }));
 }
 
-/** Ends the sleep of every sleeping branch, or starts an execution before its `startAt`. */
-export function wake(app: AppContext, id: string): Promise<Answer<Accepted>> {
-  return offer(app, id, (inboxId) => ({ type: 'woken', inboxId }));
+/** Ends the sleep of every sleeping branch, or of one item, or starts an execution before its `startAt`. */
+export function wake(app: AppContext, id: string, item?: readonly number[]): Promise<Answer<Accepted>> {
+  return offer(app, id, (inboxId) => ({ type: 'woken', inboxId, ...(item !== undefined && { item }) }));
 }
 
 /** Adds an event to the inbox of an execution and rings the engine. `event` receives the id of its inbox row. */

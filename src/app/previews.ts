@@ -17,6 +17,8 @@ import { refuseChild } from './family/refuse-child.ts';
 import type { AppContext } from './context.ts';
 import { readAsked } from '../engine/execution/restored-outputs.ts';
 import { turnFields } from '../engine/watchdog.ts';
+import { placesOf } from '../core/context/scope.ts';
+import { itemField } from './queries/history.ts';
 import { PreviewBudget } from './preview-budget.ts';
 import { undoConflict } from './settle.ts';
 import { decidingEnv, inTurn, isOver, runOf } from './queries/run-view.ts';
@@ -223,7 +225,7 @@ async function requestOf(
   app: AppContext,
   run: Run,
   prepared: PreparedCall,
-  { nodeId, visit }: UndoTarget,
+  { nodeId, visit, scope }: UndoTarget,
   budget: PreviewBudget,
 ): Promise<JsonObject> {
   const { request } = prepared.call;
@@ -239,14 +241,14 @@ async function requestOf(
     'preview',
     () => turnFields(run, nodeId),
   );
+  const place = { nodeId, visit, ...itemField(placesOf(scope)) };
   if (rendered.kind === 'unsent') {
-    return { nodeId, visit, verb: request.verb, url: '', headers: {}, body: null, error: rendered.reason };
+    return { ...place, verb: request.verb, url: '', headers: {}, body: null, error: rendered.reason };
   }
   const { verb, url, headers, body } = rendered;
   const authorization = prepared.call.auth === undefined ? undefined : { authorization: redacted };
   return {
-    nodeId,
-    visit,
+    ...place,
     verb,
     url,
     headers: app.masker.headers(merged(headers, { ...prepared.headers, ...authorization })),

@@ -1,6 +1,7 @@
 import { apply } from '../core/apply.ts';
 import { hookStatus } from '../core/delivery.ts';
 import type { Event, ResolvedEvent } from '../core/event.ts';
+import { isOfPlaces } from '../core/context/scope.ts';
 import type { Json } from '../core/value/json.ts';
 import { dueAt } from '../core/due.ts';
 import type { UndoTarget } from '../core/state.ts';
@@ -92,6 +93,8 @@ export interface Resolution {
   readonly nodeId: string;
   /** Absent: the latest unsettled visit. */
   readonly visit?: number;
+  /** The places of the items that the visit belongs to, outermost first. */
+  readonly item?: readonly number[];
   readonly phase: 'UP' | 'DOWN';
   readonly outcome: 'succeeded' | 'failed';
   readonly body?: Json;
@@ -133,13 +136,15 @@ async function eventOf(
 async function findUnfinished(
   app: AppContext,
   detail: ExecutionDetail,
-  { nodeId, visit }: Resolution,
+  { nodeId, visit, item }: Resolution,
 ): Promise<UndoTarget | undefined> {
   const effects = await unfinishedOf(app, detail, { nodeId, ...(visit !== undefined && { visit }) });
-  return effects.reduce<UndoTarget | undefined>(
-    (latest, { target }) => (latest === undefined || target.visit >= latest.visit ? target : latest),
-    undefined,
-  );
+  return effects
+    .filter(({ target }) => isOfPlaces(target.scope, item))
+    .reduce<UndoTarget | undefined>(
+      (latest, { target }) => (latest === undefined || target.visit >= latest.visit ? target : latest),
+      undefined,
+    );
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { CallbackEvent, ChildEndedEvent, Event, ResolvedEvent } from './event.ts';
 import { addressee } from './transition/callback.ts';
 import { blockedOf, isBlocked } from './call/attempting.ts';
-import { settleable } from './transition/resolve.ts';
-import type { State } from './state.ts';
+import { isOfPlaces, placesOf } from './context/scope.ts';
+import { allSettleable } from './transition/resolve.ts';
+import type { State, Token } from './state.ts';
 import { awaitsCalls } from './summary.ts';
 
 /** An event that can be stored in the inbox. */
@@ -51,7 +52,7 @@ export function admit(
     case 'terminated':
       return state.end === undefined ? accepted : conflict(overText(state));
     case 'woken':
-      return admitWake(state);
+      return admitWake(state, event.item);
     case 'resolved':
       return admitResolve(state, event);
   }
@@ -104,9 +105,11 @@ function admitCancel(state: State): Admission {
   );
 }
 
-function admitWake(state: State): Admission {
+function admitWake(state: State, item: readonly number[] | undefined): Admission {
   if (state.end !== undefined) return conflict(overText(state));
-  const asleep = state.startAt !== undefined || state.tokens.some(({ stage }) => stage.kind === 'sleeping');
+  const asleep =
+    state.startAt !== undefined ||
+    state.tokens.some(({ stage, scope }) => stage.kind === 'sleeping' && isOfPlaces(scope, item));
   return asleep ? accepted : conflict(`Nothing in the execution sleeps${awaitedText(state)}.`);
 }
 
@@ -129,7 +132,9 @@ function awaitedText(state: State): string {
 
 function admitResolve(state: State, event: ResolvedEvent): Admission {
   if (state.end !== undefined) return conflict(overText(state));
-  if (settleable(state, event) !== undefined) return accepted;
+  const found = allSettleable(state, event);
+  if (found.length === 1) return accepted;
+  if (found.length > 1) return conflict(severalText(event, found));
   const child = event.phase === 'UP' ? awaitedChild(state, event) : undefined;
   if (child !== undefined) {
     return conflict(
@@ -159,4 +164,17 @@ function awaitedChild({ tokens }: State, { nodeId, visit }: ResolvedEvent): stri
  */
 export function isReady(state: State, event: AdmissibleEvent): boolean {
   return event.type !== 'callback' || addressee(state, event).kind !== 'early';
+}
+
+/** Maximum number of visits that a conflict names. */
+const maxNamedVisits = 20;
+
+/** Says that several visits could be meant, and names them. */
+function severalText({ nodeId }: ResolvedEvent, tokens: readonly Token[]): string {
+  const named = tokens.slice(0, maxNamedVisits).map(({ stage, scope }) => {
+    const visit = 'task' in stage ? stage.task.visit : stage.kind === 'unwinding' ? (stage.undo?.target.visit ?? 1) : 1;
+    return `${String(visit)} (item ${(placesOf(scope) ?? []).join(', ')})`;
+  });
+  const more = tokens.length > maxNamedVisits ? ` and ${String(tokens.length - maxNamedVisits)} more` : '';
+  return `Several visits of the node ${nodeId} wait: name one by visit or item. They are ${named.join(', ')}${more}.`;
 }

@@ -103,7 +103,7 @@ function dispatch(d: Draft, event: Event): void {
       terminate(d);
       return;
     case 'woken':
-      wake(d);
+      wake(d, event.item);
       return;
     case 'resolved':
       resolve(d, event);

@@ -74,7 +74,8 @@ export type Event =
   /** `parentId`: the execution that started this one cancels it, not an operator. */
   | { readonly type: 'cancelled'; readonly inboxId?: string; readonly reason?: string; readonly parentId?: string }
   | { readonly type: 'terminated'; readonly inboxId?: string }
-  | { readonly type: 'woken'; readonly inboxId?: string }
+  /** `item`: only what sleeps for the item with these places. */
+  | { readonly type: 'woken'; readonly inboxId?: string; readonly item?: readonly number[] }
   | ResolvedEvent
   /** The execution that a `workflow` visit starts is stored. */
   | {
@@ -178,6 +179,8 @@ export interface ResolvedEvent {
   readonly inboxId?: string;
   readonly nodeId: string;
   readonly visit?: number;
+  /** The places of the items that the visit belongs to. */
+  readonly item?: readonly number[];
   readonly phase: 'UP' | 'DOWN';
   readonly outcome: 'succeeded' | 'failed';
   readonly body?: Json;

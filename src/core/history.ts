@@ -137,7 +137,7 @@ export interface ShownBody {
  * What a step row does not say of the attempt that it records; see `callOf`. Its ord is the one before the row's, and its
  * idempotency key is the row's `key` unless it is given here.
  */
-export type EndingCall = Pick<CallRow, 'callId' | 'error' | 'idempotencyKey' | 'exchange'>;
+export type EndingCall = Pick<CallRow, 'callId' | 'error' | 'idempotencyKey' | 'exchange' | 'item'>;
 
 /** One attempt of a call. A row of its own if no step row records the attempt: it is repeated, or its answer came too late. */
 export interface CallRow {
@@ -156,6 +156,8 @@ export interface CallRow {
   readonly attemptAt: number;
   readonly at: number;
   readonly idempotencyKey?: string;
+  /** The places of the items of loops that it belongs to, outermost first; absent outside of all loops. */
+  readonly item?: readonly number[];
   /** The exchange as sent and received, masked and truncated; absent if no answer was seen. */
   readonly exchange?: Exchange;
 }

@@ -1,3 +1,4 @@
+import { placesOf } from './context/scope.ts';
 import type { Mutable } from './value/mutable.ts';
 import type { Blocked, BranchEnd, ExecutionStatus, FailureReason, State, Token } from './state.ts';
 import { canBegin } from './due.ts';
@@ -115,6 +116,8 @@ export interface CurrentNode {
   readonly since: number;
   readonly until?: number;
   readonly detail?: string;
+  /** The places of the items of loops that it belongs to, outermost first; absent outside of all loops. */
+  readonly item?: readonly number[];
   /** Id of the execution that is awaited. */
   readonly child?: string;
 }
@@ -122,7 +125,16 @@ export interface CurrentNode {
 /** The current positions of an execution; empty once it is over. */
 export function currentNodes(plan: Plan, state: State): readonly CurrentNode[] {
   if (state.end !== undefined) return [];
-  return state.tokens.map((token) => currentNode(plan, state, token));
+  return state.tokens.map((token) => {
+    const node = currentNode(plan, state, token);
+    const item = itemOf(token);
+    return item === undefined ? node : { ...node, item };
+  });
+}
+
+/** The places of the items that a token, or what it compensates, belongs to. */
+function itemOf({ scope, stage }: Token): readonly number[] | undefined {
+  return placesOf(stage.kind === 'unwinding' ? (stage.undo?.target.scope ?? scope) : scope);
 }
 
 function currentNode(plan: Plan, state: State, token: Token): CurrentNode {

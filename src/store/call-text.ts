@@ -14,6 +14,7 @@ export interface WrittenCall extends Partial<WrittenExchange> {
   readonly error?: string | null | undefined;
   /** Absent: the key of the row, or the usual key if the row has none. */
   readonly key?: string | null | undefined;
+  readonly item?: readonly number[] | undefined;
 }
 
 /** A call row of its own. */
@@ -56,6 +57,7 @@ export function writtenCall(
   if (key !== row.key || key === undefined) {
     written.key = unusual(key, row.key ?? usualKey(executionId, row as Keyed));
   }
+  if (call.item !== undefined) written.item = call.item;
   return written;
 }
 
@@ -66,7 +68,7 @@ export function readCall(
   executionId: string,
   row: StepRow,
   callId: number,
-  { error, key: writtenKey, ...exchange }: WrittenCall,
+  { error, key: writtenKey, item, ...exchange }: WrittenCall,
   own: ResponseView | undefined,
 ): EndingCall {
   const key = orUsual(writtenKey, row.key ?? usualKey(executionId, row as Keyed));
@@ -75,6 +77,7 @@ export function readCall(
     error: orUsual(error, row.note),
     idempotencyKey: key === row.key ? undefined : key,
     exchange: isExchange(exchange) ? readExchange(placeOf(executionId, row, key), exchange, own) : undefined,
+    item,
   });
 }
 
@@ -108,6 +111,7 @@ export function encodeCall(executionId: string, row: CallRow): string {
     at: row.at,
     error: row.error,
     key: unusual(key, usualKey(executionId, row)),
+    item: row.item,
     ...(exchange === undefined ? undefined : writtenExchange(placeOf(executionId, row, key), exchange, undefined)),
   };
   return stringifyJson(written as unknown as Json);
@@ -116,8 +120,9 @@ export function encodeCall(executionId: string, row: CallRow): string {
 /** The call row of a text. */
 export function decodeCall(executionId: string, ord: number, text: string): CallRow {
   const written = parseJson(text) as unknown as WrittenRow;
-  const { id, node, index, phase, visit, round, attempt, outcome, status, begun, last, at, error, key, ...exchange } =
+  const { id, node, index, phase, visit, round, attempt, outcome, status, begun, last, at, error, key, item, ...rest } =
     written;
+  const exchange: Partial<WrittenExchange> = rest;
   const place = {
     nodeId: node,
     phase: orUsual(phase, 'UP') as CallRow['phase'],
@@ -138,6 +143,7 @@ export function decodeCall(executionId: string, ord: number, text: string): Call
     attemptAt: orUsual(last, begun) as number,
     at,
     idempotencyKey: ownKey,
+    item,
     exchange: isExchange(exchange) ? readExchange(placeOf(executionId, place, ownKey), exchange, undefined) : undefined,
   });
 }

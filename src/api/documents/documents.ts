@@ -52,6 +52,11 @@ const summaryFields = {
   failureDescription: shape.optional(shape.string()),
   reason: shape.optional(shape.string({ description: 'Why it did not succeed, such as status_5xx or timeout.' })),
   failedNodeId: shape.optional(shape.string()),
+  failedItem: shape.optional(
+    shape.array(shape.integer({ minimum: 0 }), {
+      description: 'Within a forEach: the places of the items in which it failed; in the status document.',
+    }),
+  ),
   callbackWarning: shape.optional(
     shape.string({ description: 'A hook that could not be delivered; gone once it is.' }),
   ),
@@ -62,16 +67,17 @@ const summaryFields = {
   ),
 };
 
+const item = shape.optional(
+  shape.array(shape.integer({ minimum: 0 }), {
+    description: 'Within a forEach: the places of the items that it belongs to, from 0, outermost first.',
+  }),
+);
+
 const visitFields = {
   round: count('The round of the execution that started it.'),
   nodeId: shape.string({ description: 'Its workflow node.' }),
   visit: count('Counts from 1.'),
-  item: shape.optional(
-    shape.array(shape.integer({ minimum: 0 }), {
-      description:
-        'The places of the items of the loops that the visit belongs to, outermost first; they count from 0.',
-    }),
-  ),
+  item,
 };
 
 /** An execution in the list of the one that started it. */
@@ -118,6 +124,7 @@ export const executionDocument: Schema = shape.object({
     shape.object({
       nodeId: shape.string(),
       visit: count('Counts from 1.'),
+      item,
       state: shape.oneOf([
         'SCHEDULED',
         'CALLING',
@@ -137,10 +144,12 @@ export const executionDocument: Schema = shape.object({
     }),
     { description: 'Where the execution stands and what it waits for.' },
   ),
+  more: shape.optional(count('How many more current nodes there are: the list has at most 256.')),
   compensations: shape.array(
     shape.object({
       nodeId: shape.string(),
       visit: count('Counts from 1.'),
+      item,
       state: shape.oneOf(['PENDING', 'DONE', 'FAILED', 'RESOLVED']),
       attempts: count('Calls made.'),
       statusCode: shape.optional(shape.integer()),
@@ -152,6 +161,7 @@ export const executionDocument: Schema = shape.object({
     shape.object({
       nodeId: shape.string(),
       visit: count('Counts from 1.'),
+      item,
       round: count('Counts from 1.'),
       outcome: shape.oneOf(['succeeded', 'unknown']),
       child: shape.optional(
@@ -192,6 +202,7 @@ const rowFields = {
   stepName: shape.string(),
   phase: shape.oneOf(stepPhases),
   visit: count('Counts from 1.'),
+  item,
   round: count('Counts from 1.'),
   attempt: count('Counts from 1.'),
   outcome: shape.oneOf(['succeeded', 'rejected', 'unsent', 'unknown', 'pending']),
@@ -234,6 +245,7 @@ export const callDocument: Schema = shape.object({
 export const previewDocument: Schema = shape.object({
   nodeId: shape.string(),
   visit: count('Counts from 1.'),
+  item,
   verb: shape.string(),
   url: shape.string(),
   headers,

@@ -15,6 +15,15 @@ import { optionalBody } from '../validation.ts';
 
 const closed = { additionalProperties: false, ...optionalBody };
 
+const itemField = shape.optional({
+  type: ['integer', 'array', 'null'],
+  minimum: 0,
+  items: { type: 'integer', minimum: 0 },
+  maxItems: 8,
+  description: 'Within a forEach: the place of the item, from 0; in nested ones the list of places, outermost first.',
+});
+const wakeBody = shape.object({ item: itemField, reason: reasonField }, closed);
+
 const reasonBody = shape.object({ reason: reasonField }, closed);
 const retryBody = shape.object(
   { force: optional(shape.boolean({ description: 'Needed for TERMINATED ones.' })), reason: reasonField },
@@ -32,6 +41,7 @@ const resolveBody = shape.object(
   {
     nodeId: shape.string({ minLength: 1 }),
     visit: optional(shape.integer({ minimum: 1, description: 'The latest unsettled one when absent.' })),
+    item: itemField,
     phase: shape.oneOf(['UP', 'DOWN']),
     outcome: shape.oneOf(['succeeded', 'failed']),
     body: shape.optional(shape.any({ description: 'What the node is taken to have answered, for phase UP.' })),
@@ -40,9 +50,18 @@ const resolveBody = shape.object(
   { additionalProperties: false },
 );
 
+/** A place, or several in nested loops. */
+type Item = number | readonly number[] | null | undefined;
+
+function itemOf(item: Item): readonly number[] | undefined {
+  if (item === undefined || item === null) return undefined;
+  return typeof item === 'number' ? [item] : item;
+}
+
 interface ResolveBody {
   readonly nodeId: string;
   readonly visit?: number | null;
+  readonly item?: Item;
   readonly phase: 'UP' | 'DOWN';
   readonly outcome: 'succeeded' | 'failed';
   readonly body?: Json;
@@ -85,9 +104,9 @@ const controls: readonly Control[] = [
   {
     path: 'wake',
     summary: 'End all sleeps early, or start before startAt',
-    body: reasonBody,
+    body: wakeBody,
     word: 'WAKING',
-    run: (app, id) => wake(app, id),
+    run: (app, id, body) => wake(app, id, itemOf((body as { item?: Item }).item)),
   },
   {
     path: 'resolve',
@@ -156,7 +175,8 @@ function acceptedBody(reply: FastifyReply, answer: Answer<Accepted>, word: strin
   return jsonTextBody(reply, `{"id":"${answer.value.id}","status":"${word}"}`, 202);
 }
 
-function resolutionOf({ nodeId, visit, phase, outcome, body, reason }: ResolveBody): Resolution {
+function resolutionOf({ nodeId, visit, item, phase, outcome, body, reason }: ResolveBody): Resolution {
+  const places = itemOf(item);
   if (body !== undefined && body !== null && phase !== 'UP') {
     throw new ApiError('invalid_request', 'body: Only a node of phase UP has an answer.');
   }
@@ -166,6 +186,7 @@ function resolutionOf({ nodeId, visit, phase, outcome, body, reason }: ResolveBo
     outcome,
     reason,
     ...(visit !== undefined && visit !== null && { visit }),
+    ...(places !== undefined && { item: places }),
     ...(body !== undefined && { body }),
   };
 }

@@ -1,3 +1,4 @@
+import { placesOf } from '../../core/context/scope.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
 import { type Json, type JsonObject, stringifyJson } from '../../core/value/json.ts';
 import type { Page, PageRequest } from '../../ports/records.ts';
@@ -51,12 +52,18 @@ function placeFields(row: StepRow | CallRow): JsonObject {
     stepName: row.nodeId,
     phase: row.phase,
     visit: row.visit,
+    ...itemField('scope' in row ? placesOf(row.scope) : row.item),
     round: row.round,
     attempt: row.attempt,
     outcome: row.outcome,
     ...(row.statusCode !== undefined && { statusCode: row.statusCode }),
     success: row.outcome === 'succeeded',
   };
+}
+
+/** The places of the items that something belongs to, outermost first; no field outside of all loops. */
+export function itemField(item: readonly number[] | undefined): { readonly item?: readonly number[] } {
+  return item === undefined ? {} : { item };
 }
 
 function timeFields(row: StepRow | CallRow): JsonObject {
@@ -98,6 +105,7 @@ function shownOf(app: AppContext, row: StepRow): StepBody {
     const { body, isJson } = shown;
     return body !== undefined && isJson === true ? { body: valueOfJson(body) } : shown;
   }
+  if (row.output?.count !== undefined) return { body: { count: row.output.count } };
   if (choice !== undefined) {
     const { target, matchedCase } = choice;
     return { body: { target, matchedCase: matchedCase ?? null, usedDefault: matchedCase === undefined } };

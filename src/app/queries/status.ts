@@ -1,6 +1,8 @@
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import { parseJson, stringifyJson } from '../../core/value/json.ts';
 import { Outputs } from '../../core/context/outputs.ts';
+import { placesOf } from '../../core/context/scope.ts';
+import { itemField } from './history.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { State } from '../../core/state.ts';
 import type { StepRow } from '../../core/history.ts';
@@ -19,6 +21,9 @@ import { instant } from '../instants.ts';
 import { turns } from '../../engine/turns.ts';
 import type { AppContext } from '../context.ts';
 import { planOf } from './run-view.ts';
+
+/** Largest number of current nodes in a document. */
+const maxCurrentNodes = 256;
 
 /** Page size and pages of history rows read to report compensations, newest first. */
 const historyPage = 1000;
@@ -45,19 +50,22 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     ...summaryDocument(detail),
     ...family,
     retryable: isRetryable(detail),
-    currentNodes: nodes.map((node) => ({
+    currentNodes: nodes.slice(0, maxCurrentNodes).map((node) => ({
       nodeId: node.nodeId,
       visit: node.visit,
+      ...itemField(node.item),
       state: node.state,
       attempt: node.attempt,
       since: instant(node.since),
       ...(node.until !== undefined && { until: instant(node.until) }),
       ...detailOf(node, awaited),
     })),
+    ...(nodes.length > maxCurrentNodes && { more: nodes.length - maxCurrentNodes }),
     compensations: await compensationDocuments(app, detail, effects),
     standing: standingOf(detail, effects).map(({ target, effect, child }) => ({
       nodeId: target.nodeId,
       visit: target.visit,
+      ...itemField(placesOf(target.scope)),
       round: target.round,
       outcome: effect ?? 'unknown',
       ...(child !== undefined && { child }),
@@ -108,6 +116,7 @@ function summaryDocument(record: ListedExecution): Record<string, Json> {
     ...(record.failureDescription !== undefined && { failureDescription: record.failureDescription }),
     ...(record.reason !== undefined && { reason: record.reason }),
     ...(record.failedNodeId !== undefined && { failedNodeId: record.failedNodeId }),
+    ...(record.state?.verdict?.item !== undefined && { failedItem: record.state.verdict.item }),
     ...(record.callbackWarning !== undefined && { callbackWarning: record.callbackWarning }),
     ...(record.state?.failedCompensations !== undefined && {
       failedCompensations: record.state.failedCompensations.map(({ nodeId, visit }) => ({ nodeId, visit })),
@@ -177,6 +186,7 @@ async function compensationDocuments(
     return {
       nodeId: target.nodeId,
       visit: target.visit,
+      ...itemField(placesOf(target.scope)),
       state: undoWords[undo ?? 'pending'],
       attempts: running.get(target.ord) ?? row?.attempt ?? 0,
       ...(row?.statusCode !== undefined && { statusCode: row.statusCode }),

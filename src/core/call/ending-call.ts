@@ -20,12 +20,13 @@ export function endingCall(call: CallRow, row: StepRow): EndingCall | undefined 
   ) {
     return undefined;
   }
-  const { callId, error, idempotencyKey, exchange } = call;
+  const { callId, error, idempotencyKey, exchange, item } = call;
   return {
     callId,
     ...(error === undefined ? undefined : { error }),
     ...(idempotencyKey === undefined || idempotencyKey === row.key ? undefined : { idempotencyKey }),
     ...(exchange === undefined ? undefined : { exchange }),
+    ...(item === undefined ? undefined : { item }),
   };
 }
 

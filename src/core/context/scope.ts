@@ -68,6 +68,13 @@ export function placesOf(scope: string): readonly number[] | undefined {
   return scope.includes('/#') ? itemsOf(scope).map(({ place }) => place) : undefined;
 }
 
+/** Whether a scope belongs to the item with these places, outermost first; true without places. */
+export function isOfPlaces(scope: string, item: readonly number[] | undefined): boolean {
+  if (item === undefined) return true;
+  const own = placesOf(scope) ?? [];
+  return own.length === item.length && item.every((place, level) => place === own[level]);
+}
+
 /** Whether a scope is that of an item itself, outside of all branches within it. */
 export function isItemScope(scope: string): boolean {
   const last = scope.lastIndexOf('/');

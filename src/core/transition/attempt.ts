@@ -1,3 +1,4 @@
+import { placesOf } from '../context/scope.ts';
 import { judge } from '../call/classify.ts';
 import { nextRetry, type RetryCounters } from '../call/retry.ts';
 import type { CallPhase, ResponseView } from '../context/context.ts';
@@ -218,6 +219,8 @@ function recordAttempt<Run extends Attempting>(
   failure?: AttemptFailure,
 ): void {
   const nodeId = names.nodeIdOf(token, run);
+  const { stage } = token;
+  const item = placesOf(stage.kind === 'unwinding' ? (stage.undo?.target.scope ?? token.scope) : token.scope);
   d.call({
     callId: event.callId,
     nodeId,
@@ -233,5 +236,6 @@ function recordAttempt<Run extends Attempting>(
     attemptAt: run.attemptAt,
     idempotencyKey: names.keyOf(d, token, run),
     ...(event.exchange === undefined ? undefined : { exchange: event.exchange }),
+    ...(item === undefined ? undefined : { item }),
   });
 }

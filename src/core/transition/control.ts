@@ -1,3 +1,4 @@
+import { isOfPlaces } from '../context/scope.ts';
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
 import { wakeNode } from '../node/kinds.ts';
@@ -47,13 +48,13 @@ export function settleAll(d: Draft, text: string): void {
 }
 
 /** Wakes every sleeping token, or starts an execution before its `startAt`. */
-export function wake(d: Draft): void {
+export function wake(d: Draft, item?: readonly number[]): void {
   if (d.state.startAt !== undefined) {
     startRound(d);
     return;
   }
   for (const token of d.tokens.slice()) {
-    if (token.stage.kind === 'sleeping') wakeNode(d, token, 'Woken early.');
+    if (token.stage.kind === 'sleeping' && isOfPlaces(token.scope, item)) wakeNode(d, token, 'Woken early.');
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Draft } from '../draft.ts';
 import type { ResolvedEvent } from '../event.ts';
+import { isOfPlaces } from '../context/scope.ts';
 import type { AttemptFailure, State, Token } from '../state.ts';
 import { dropHook, interruptDelivery } from './ending/deliver.ts';
 import { taskNode } from './settle.ts';
@@ -7,17 +8,30 @@ import { completeTask, failVisit } from './task.ts';
 import { corruptedText } from './ending/end-text.ts';
 import { settleUndo } from './unwind.ts';
 
-/** The token of a running execution that a resolve would settle; undefined if there is none. */
-export function settleable(state: State, event: Pick<ResolvedEvent, 'nodeId' | 'visit' | 'phase'>): Token | undefined {
-  return state.tokens.find(({ nodeId, stage }) => {
+/** What a resolve names. */
+type Named = Pick<ResolvedEvent, 'nodeId' | 'visit' | 'item' | 'phase'>;
+
+/** The token of a running execution that a resolve would settle; undefined if there is none, or more than one. */
+export function settleable(state: State, event: Named): Token | undefined {
+  const [token, another] = allSettleable(state, event);
+  return another === undefined ? token : undefined;
+}
+
+/** The tokens of a running execution that a resolve could mean: several where items of a loop wait at the same node. */
+export function allSettleable(state: State, event: Named): readonly Token[] {
+  return state.tokens.filter(({ nodeId, stage, scope }) => {
     if (event.phase === 'UP') {
       if (nodeId !== event.nodeId || (stage.kind !== 'waiting' && stage.kind !== 'backoff')) return false;
-      return event.visit === undefined || event.visit === stage.task.visit;
+      return isNamed(event, stage.task.visit, scope);
     }
     if (stage.kind !== 'unwinding' || stage.undo === undefined || stage.callId !== undefined) return false;
     const { target } = stage.undo;
-    return target.nodeId === event.nodeId && (event.visit === undefined || event.visit === target.visit);
+    return target.nodeId === event.nodeId && isNamed(event, target.visit, target.scope);
   });
+}
+
+function isNamed({ visit, item }: Named, own: number, scope: string): boolean {
+  return (visit === undefined || visit === own) && isOfPlaces(scope, item);
 }
 
 /**
