@@ -14,12 +14,12 @@ import type {
 } from './protocol.ts';
 
 function memberValues(x: NewExecution): MemberValues | null {
-  if (x.parent === undefined && x.tells === undefined) return null;
+  if (x.parent === undefined && (x.tells?.length ?? 0) === 0) return null;
   return { place: familyValues(x), parentClaim: x.parentClaim ?? null, tells: tellValues(x.tells) };
 }
 
 function toldValues({ tells, terminatesChildren }: Checkpoint): ToldValues | null {
-  if (tells === undefined && terminatesChildren === undefined) return null;
+  if ((tells?.length ?? 0) === 0 && terminatesChildren === undefined) return null;
   return { tells: tellValues(tells), terminatesChildren: terminatesChildren ?? null };
 }
 
