@@ -48,9 +48,22 @@ export interface SubmitValues {
   readonly traceparent: string | null;
   readonly steps: readonly StepValues[];
   readonly startKey: readonly [caller: string, key: string, fingerprint: string] | null;
-  readonly family: FamilyValues;
+  /** Null for an execution that no other one started and that tells no other one anything: nearly all. */
+  readonly member: MemberValues | null;
+}
+
+/** What an execution of a family has besides. */
+export interface MemberValues {
+  readonly place: FamilyValues;
   readonly parentClaim: string | null;
-  readonly tells: readonly TellValues[] | null;
+  readonly tells: readonly TellValues[];
+}
+
+/** What a checkpoint does to other executions. */
+export interface ToldValues {
+  readonly tells: readonly TellValues[];
+  /** The id of the event with which the children end. */
+  readonly terminatesChildren: string | null;
 }
 
 /** See `Checkpoint`. */
@@ -69,9 +82,7 @@ export type CheckpointValues = readonly [
   calls: readonly CallValues[],
   undo: readonly UndoMark[] | null,
   consumed: readonly string[] | null,
-  tells: readonly TellValues[] | null,
-  /** The id of the event with which the children end. */
-  terminatesChildren: string | null,
+  told: ToldValues | null,
 ];
 
 /** See `TerminalChange`. */
@@ -87,7 +98,7 @@ export interface ChangeValues {
   readonly steps: readonly StepValues[];
   readonly calls: readonly CallValues[];
   readonly undo: readonly UndoMark[];
-  readonly tells: readonly TellValues[] | null;
+  readonly tells: readonly TellValues[];
   readonly ifRootOver: string | null;
   readonly audit: AuditEntry | undefined;
 }

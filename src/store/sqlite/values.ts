@@ -3,10 +3,27 @@ import type { ShowStep } from '../../ports/listing.ts';
 import type { Checkpoint, CheckpointResult, NewExecution, Tell, TerminalChange } from '../../ports/store.ts';
 import { encode, encodeTold, familyValues, isOver } from '../row-text.ts';
 import { callValues, inboxRows, stepValues, summaryValues } from '../stored-rows.ts';
-import type { ChangeValues, CheckpointAnswer, CheckpointValues, SubmitValues, TellValues } from './protocol.ts';
+import type {
+  ChangeValues,
+  CheckpointAnswer,
+  CheckpointValues,
+  MemberValues,
+  SubmitValues,
+  TellValues,
+  ToldValues,
+} from './protocol.ts';
 
-function tellValues(tells: readonly Tell[] = []): readonly TellValues[] | null {
-  if (tells.length === 0) return null;
+function memberValues(x: NewExecution): MemberValues | null {
+  if (x.parent === undefined && (x.tells?.length ?? 0) === 0) return null;
+  return { place: familyValues(x), parentClaim: x.parentClaim ?? null, tells: tellValues(x.tells) };
+}
+
+function toldValues({ tells, terminatesChildren }: Checkpoint): ToldValues | null {
+  if ((tells?.length ?? 0) === 0 && terminatesChildren === undefined) return null;
+  return { tells: tellValues(tells), terminatesChildren: terminatesChildren ?? null };
+}
+
+function tellValues(tells: readonly Tell[] = []): readonly TellValues[] {
   return tells.map(({ executionId, row: { id, at, event } }) => [executionId, id, at, encodeTold(event)]);
 }
 
@@ -33,9 +50,7 @@ export function submitValues(x: NewExecution, show?: ShowStep): SubmitValues {
     traceparent: x.traceparent ?? null,
     steps: x.steps.map((row) => stepValues(x.id, row, show)),
     startKey: x.startKey === undefined ? null : [x.startKey.caller, x.startKey.key, x.startKey.fingerprint],
-    family: familyValues(x),
-    parentClaim: x.parentClaim ?? null,
-    tells: tellValues(x.tells),
+    member: memberValues(x),
   };
 }
 
@@ -57,8 +72,7 @@ export function checkpointValues(x: Checkpoint, show?: ShowStep): CheckpointValu
     // Nearly always empty, and each list costs as much to hand over as several numbers.
     x.undo.length === 0 ? null : x.undo,
     x.consumed.length === 0 ? null : x.consumed,
-    tellValues(x.tells),
-    x.terminatesChildren ?? null,
+    toldValues(x),
   ];
 }
 

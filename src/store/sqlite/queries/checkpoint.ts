@@ -55,7 +55,7 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
 
   function write(x: CheckpointValues): CheckpointAnswer {
     const [id, claim, seq, inboxSeq, state, updatedAt, summary, maybeStanding, dueAt, claims] = x;
-    const [, , , , , , , , , , steps, calls, undo, consumed, told, ending] = x;
+    const [, , , , , , , , , , steps, calls, undo, consumed, told] = x;
     const row = select(id);
     if (row === undefined) return { kind: 'fenced' };
     const [no, seqNow, inboxSeqNow, claimNow, claimsNow, dueAtNow, standing] = row;
@@ -72,7 +72,9 @@ export function checkpoint(session: Session): Operations['checkpoint'] {
     if (maybeStanding || due !== dueAtNow || standing > 0 || !isSummary(row, summary)) {
       summarize(no, summary, maybeStanding, due);
     }
-    tell(no, told);
+    if (told === null) return { kind: 'written', inboxSeq: inboxSeqNow };
+    tell(no, told.tells);
+    const { terminatesChildren: ending } = told;
     if (ending === null) return { kind: 'written', inboxSeq: inboxSeqNow };
     return { kind: 'written', inboxSeq: inboxSeqNow, children: terminate(id, ending, updatedAt, '') };
   }

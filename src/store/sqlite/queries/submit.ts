@@ -6,7 +6,7 @@
  * is not. When bodies of definitions are missing, nothing is written and their hashes are the answer.
  */
 import type { SubmitResult } from '../../../ports/store.ts';
-import type { Operations, SubmitValues } from '../protocol.ts';
+import type { MemberValues, Operations, SubmitValues } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { appendHistory } from './append-history.ts';
 import { standingLevel } from './standing-level.ts';
@@ -48,6 +48,8 @@ const insertLabelSql = 'INSERT INTO label (key, value, id) VALUES (?, ?, ?)';
 
 /** Definitions whose number is remembered. */
 const maxRemembered = 1000;
+
+const ofRoot: MemberValues = { place: [null, null, null], parentClaim: null, tells: [] };
 
 /** Prepares it. */
 export function submit(session: Session): Operations['submit'] {
@@ -102,9 +104,10 @@ export function submit(session: Session): Operations['submit'] {
     }
     const settled = settledByKey(x);
     if (settled !== undefined) return settled;
-    if (x.parentClaim !== null && findExecution(x.id) === undefined) {
-      const claim = claimOf(x.family[0])?.claim ?? null;
-      if (claim !== x.parentClaim) return { kind: 'fenced' };
+    const { place, parentClaim, tells: told } = x.member ?? ofRoot;
+    if (parentClaim !== null && findExecution(x.id) === undefined) {
+      const claim = claimOf(place[0])?.claim ?? null;
+      if (claim !== parentClaim) return { kind: 'fenced' };
     }
     const no = ++lastNo;
     const inserted = insertExecution(
@@ -119,7 +122,7 @@ export function submit(session: Session): Operations['submit'] {
       x.dueAt,
       0,
       ...x.summary,
-      ...x.family,
+      ...place,
     );
     if (inserted === 0) return { kind: 'created' };
     insertRun(no, x.claim, x.claim === null ? 0 : 1, x.updatedAt, x.state);
@@ -128,7 +131,7 @@ export function submit(session: Session): Operations['submit'] {
     if (x.steps.length > 0) append(no, x.steps, [], []);
     if (x.maybeStanding) setStanding(level(no), no);
     if (x.startKey !== null) insertKey(...x.startKey, x.id, x.createdAt);
-    tell(no, x.tells);
+    tell(no, told);
     return { kind: 'created' };
   }
 

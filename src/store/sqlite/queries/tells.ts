@@ -21,14 +21,14 @@ const bumpSql = 'UPDATE run SET inbox_seq = inbox_seq + 1 WHERE execution = ?';
 const dueSql = 'UPDATE execution SET due_at = ? WHERE no = ?';
 
 /** Prepares it; `sender` is the number of the execution that is written, whose summary is written already. */
-export function tells(session: Session): (sender: number, told: readonly TellValues[] | null) => void {
+export function tells(session: Session): (sender: number, told: readonly TellValues[]) => void {
   const select = session.one<{ no: number; dueAt: number | null }>(selectSql);
   const standingOf = session.one<{ standing: number }>('SELECT standing FROM execution WHERE no = ?');
   const insert = session.write(insertSql);
   const bump = session.write(bumpSql);
   const setDue = session.write(dueSql);
   return (sender, told) => {
-    if (told === null) return;
+    if (told.length === 0) return;
     const standing = (standingOf(sender)?.standing ?? 0) > 0;
     for (const [executionId, id, at, event] of told) {
       const target = select(executionId, event.lacksStanding ? 1 : 0);
