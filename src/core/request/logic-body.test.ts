@@ -161,6 +161,14 @@ describe('$logic in a body', () => {
     expect(problems(`"{{${path}}}"`)).toEqual(did);
   });
 
+  it('names the item of the loop around it', () => {
+    const call = { url: 'http://h/', verb: 'POST', body: '{{itme.id}}' };
+    const result = compileRequest(call, { ...options, loops: 1 });
+    expect('errors' in result && result.errors).toMatchObject([
+      { message: expect.stringMatching(/mean "item"\?$/) as string },
+    ]);
+  });
+
   it('sees secrets that a response or the payload echoes as ***', () => {
     const masked = context({
       payload: { echo: 'Bearer hunter22' },
