@@ -83,6 +83,8 @@ describe('$logic in a body', () => {
     ['{"a":{"$logic":{"var":"secrets.KEY"}}}', '.body.a', '"secrets.KEY"'],
     ['{"a":{"$logic":{"var":"nodes.typo.visit"}}}', '.body.a', '"nodes.typo.visit"'],
     ['{"a":{"$logic":{"+":[1,2]}}}', '.body.a', 'reads nothing'],
+    ['{"a":{"$logic":{"now":["P1D"]}}}', '.body.a', '"now" takes nothing'],
+    ['{"a":{"$logic":{"uuid":["x","y"]}}}', '.body.a', '"uuid" takes one name'],
   ])('%s: %s', (source, path, why) => {
     expect(problems(source)).toEqual([{ path, message: expect.stringContaining(why) as string }]);
   });
