@@ -122,9 +122,9 @@ describe('a forEach', () => {
 
   it.each<[string, Json, string]>([
     ['a missing path', '{{payload.itmes}}', 'The items of each could not be evaluated: "payload.itmes" is missing.'],
-    ['an object', { a: 1 }, 'The items of each are no list, but an object.'],
+    ['an object', { $literal: { a: 1 } }, 'The items of each are no list, but an object.'],
     ['a text', 'x{{payload.items}}', 'The items of each are no list, but a text.'],
-    ['a number', 7, 'The items of each are no list, but a number.'],
+    ['a number', { $literal: 7 }, 'The items of each are no list, but a number.'],
     ['too many', { $logic: { range: [0, 100_001] } }, 'The loop each has 100001 items; it can have at most 100000.'],
   ])('fails over %s, before any item', (_name, items, sentence) => {
     const result = play(planOf([open, loop({ items }), task('charge'), done]), ['a']);

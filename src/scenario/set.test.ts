@@ -169,6 +169,40 @@ describe('now and uuid', () => {
     expect(result.trace.at(-1)).toMatchObject({ note: 'Gave up on 7' });
   });
 
+  it('are within the steps of an expression, also with a long name', () => {
+    const again = { $logic: { map: [{ range: [0, 1_000] }, { uuid: [{ var: '$.payload.text' }] }] } };
+    const result = play(planOf([{ kind: 'set', id: 'sum', body: again }]), { text: 'x'.repeat(100_000) });
+    expect(result).toMatchObject({ status: 'FAILED', reason: 'unsent' });
+    expect(result.trace.at(-1)?.note).toContain('more than 100000 steps');
+  });
+
+  it.each(['until', 'reason'])('read no secrets in %s', (field) => {
+    const kind = field === 'until' ? 'sleep' : 'fail';
+    for (const value of ['{{secrets.KEY}}', { $logic: { var: 'secrets.KEY' } }]) {
+      const { errors } = compile([{ kind, id: 'n', [field]: value }]) as { errors?: readonly string[] };
+      expect(errors).toEqual([expect.stringMatching(`^nodes\\[0\\]\\.${field}: The path "secrets.KEY"`)]);
+    }
+  });
+
+  it('name the place of a reason that cannot be computed', () => {
+    const result = play(
+      planOf([{ kind: 'fail', id: 'stop', reason: { $logic: { '/': [1, { var: 'payload.n' }] } } }]),
+      { n: 0 },
+    );
+    expect(result.trace.at(-1)?.note).toMatch(/^The node stop fails the execution\. .*The \$logic at reason failed: /);
+  });
+
+  it.each([[true], [7], ['text'], [{ a: 1 }]])('refuse items that are no list: %j', (items) => {
+    const nodes = [
+      { kind: 'forEach', id: 'each', items, entry: 'one' },
+      { kind: 'set', id: 'one', body: 1 },
+    ];
+    expect(compile(nodes)).toMatchObject({
+      ok: false,
+      errors: [expect.stringMatching('^nodes\\[0\\]\\.items: The items are')],
+    });
+  });
+
   it('say so where a value is no text', () => {
     const plan = planOf([{ kind: 'sleep', id: 'wait', until: { $logic: { '+': [1, 1] } } }]);
     const result = play(plan, {});

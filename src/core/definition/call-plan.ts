@@ -107,7 +107,7 @@ export function compileText(
 ): Template | undefined {
   const source = place.json === undefined ? undefined : templateText(place.json);
   if (source === undefined) return undefined;
-  const allow = { callback: false, failure: false };
+  const allow = { callback: false, failure: false, secrets: false };
   const compiled = compileTemplate(source, optionsOf(compiling, allow));
   if ('errors' in compiled) {
     for (const error of compiled.errors) compiling.problems.error(place.path, error);

@@ -1,6 +1,7 @@
 import type { CompensateWhen } from '../plan.ts';
 import type { RenderLimits } from '../template/run.ts';
-import type { Hints, TemplatePath } from '../template/path.ts';
+import type { TemplatePath } from '../template/path.ts';
+import type { Hints } from '../template/path-hints.ts';
 import type { Path, Problems } from './problems.ts';
 
 /** What the compilation of any part needs, and the collections that it adds to. */

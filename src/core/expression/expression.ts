@@ -5,7 +5,7 @@ import type { Json } from '../value/json.ts';
 import { keysOfPath } from '../template/path-keys.ts';
 import { type Path, type PathScope, resolvePath, type TemplatePath } from '../template/path.ts';
 import { type PathSource, walk } from '../template/path-source.ts';
-import type { Meter } from '../meter.ts';
+import { charsPerStep, type Meter } from '../meter.ts';
 import { Budget } from './budget.ts';
 import { instantText } from './operators/dates.ts';
 import { textOf } from './operators/texts.ts';
@@ -222,6 +222,7 @@ class LogicExpression implements Expression {
   #uuid(name: unknown): string {
     this.#budget.spend(stepsPerOccasion);
     const text = name === undefined || name === null ? '' : textOf(name, 'uuid', this.#budget);
+    this.#budget.spend(text.length / charsPerStep);
     const source = this.#data?.source;
     if (source?.stable === true) return `00000000-0000-0000-0000-000000000000 ${text}`;
     return v5(`${occasionIn(source, 'uuid').key} ${text}`, namespace);

@@ -19,6 +19,10 @@ export function literalFault(operator: string, args: readonly Json[]): string | 
     case 'date_format':
     case 'date_parse':
       return typeof second === 'string' ? patternFault(second) : undefined;
+    case 'now':
+      return args.some((arg) => arg !== null) ? 'The operator "now" takes nothing: { "now": [] }.' : undefined;
+    case 'uuid':
+      return args.length > 1 ? 'The operator "uuid" takes one name.' : undefined;
     default:
       return undefined;
   }

@@ -1,8 +1,9 @@
 import { instantFault, parseInstant } from '../value/instant.ts';
 import { isJsonObject, isRawNumber, type Json, type JsonObject } from '../value/json.ts';
 import { closest } from '../definition/problems.ts';
+import type { Hints } from '../template/path-hints.ts';
 import { keysOfPath } from '../template/path-keys.ts';
-import { type Hints, type Path, type PathRoot, type PathScope, resolvePath } from '../template/path.ts';
+import { type Path, type PathRoot, type PathScope, resolvePath } from '../template/path.ts';
 import { literalFault } from './literals.ts';
 import { expressionOperators } from './operators.ts';
 

@@ -25,11 +25,9 @@ const maxReasonLength = 2_000;
 
 function failHere(d: Draft, token: Token, node: FailPlan, visit: number): void {
   const rendered = renderText(node.reason, conditionContext(d.run, token, d.env, visit), d);
-  const description =
-    rendered.ok && rendered.text.trim() !== ''
-      ? rendered.text.slice(0, maxReasonLength)
-      : `The node ${node.id} fails the execution.`;
-  d.step({ ...quietRow(d, token, node, visit), phase: 'FAIL', outcome: 'rejected', final: false, note: description });
   const logged = `The node ${node.id} fails the execution.`;
+  const reason = rendered.ok ? rendered.text : `${logged} Its reason could not be rendered: ${rendered.error}`;
+  const description = reason.trim() === '' ? logged : reason.slice(0, maxReasonLength);
+  d.step({ ...quietRow(d, token, node, visit), phase: 'FAIL', outcome: 'rejected', final: false, note: description });
   failToken(d, token, { outcome: 'rejected', reason: 'fail_node', description, logged }, { visit, undoFirst: false });
 }

@@ -2,6 +2,7 @@ import { conditionContext } from '../context/context-of.ts';
 import { itemsPerRow } from '../context/loop-rows.ts';
 import { edgeAt } from '../definition/node-draft.ts';
 import type { Compiling } from '../definition/compiling.ts';
+import { show } from '../definition/problems.ts';
 import type { NodeDraft } from '../definition/node-draft.ts';
 import { json, next, nodeShape, optional, reference, required } from '../definition/shape/fields.ts';
 import { present, toNumber } from '../definition/shape/shape-check.ts';
@@ -13,7 +14,7 @@ import { evaluateValue } from '../template/value.ts';
 import { failExecution, failToken } from '../transition/failure.ts';
 import { endsOf, type Looping, maxNamedFailures, maxResultBytes } from '../transition/loop.ts';
 import { goTo, noteCompleted } from '../transition/route.ts';
-import { type Json, type JsonObject, stringifyJson } from '../value/json.ts';
+import { isJsonObject, type Json, type JsonObject, stringifyJson } from '../value/json.ts';
 import { utf8Length } from '../value/utf8.ts';
 import { nextOf, type NodeKind, placeOf, targetOf } from './kind.ts';
 import { quietRow } from '../transition/quiet-row.ts';
@@ -58,9 +59,21 @@ export const forEachKind: NodeKind<ForEachPlan> = {
   settle: completeLoop,
 };
 
+/** Whether a value is certainly no list, whatever it reads. */
+function isNeverList(items: Json): boolean {
+  if (typeof items === 'string') return !items.includes('{{');
+  if (isJsonObject(items)) return !Object.hasOwn(items, '$logic') && !Object.hasOwn(items, '$literal');
+  return items !== null && !Array.isArray(items);
+}
+
 function compileLoop(node: NodeDraft, base: NodeBase, compiling: Compiling): ForEachPlan | undefined {
   const during = { kind: 'during', nodeId: base.id } as const;
   const items = compileValue(placeOf(node, 'items'), during, compiling, { isRequired: true, limits: itemLimits });
+  const list = placeOf(node, 'items');
+  if (list.json !== undefined && isNeverList(list.json)) {
+    compiling.problems.error(list.path, `The items are a list, or a value that gives one, not ${show(list.json)}.`);
+    return undefined;
+  }
   const given = present(node.json, 'collect');
   const within = { ...compiling, loops: compiling.loops + 1 };
   const collect =

@@ -83,6 +83,8 @@ describe('$logic in a body', () => {
     ['{"a":{"$logic":{"var":"secrets.KEY"}}}', '.body.a', '"secrets.KEY"'],
     ['{"a":{"$logic":{"var":"nodes.typo.visit"}}}', '.body.a', '"nodes.typo.visit"'],
     ['{"a":{"$logic":{"+":[1,2]}}}', '.body.a', 'reads nothing'],
+    ['{"a":{"$logic":{"now":["P1D"]}}}', '.body.a', '"now" takes nothing'],
+    ['{"a":{"$logic":{"uuid":["x","y"]}}}', '.body.a', '"uuid" takes one name'],
   ])('%s: %s', (source, path, why) => {
     expect(problems(source)).toEqual([{ path, message: expect.stringContaining(why) as string }]);
   });
@@ -159,6 +161,14 @@ describe('$logic in a body', () => {
     const did = [{ path: '.body', message: expect.stringMatching(`did you mean "${meant}"\\?$`) as string }];
     expect(problems(`{"$logic":{"var":"${path}"}}`)).toEqual(did);
     expect(problems(`"{{${path}}}"`)).toEqual(did);
+  });
+
+  it('names the item of the loop around it', () => {
+    const call = { url: 'http://h/', verb: 'POST', body: '{{itme.id}}' };
+    const result = compileRequest(call, { ...options, loops: 1 });
+    expect('errors' in result && result.errors).toMatchObject([
+      { message: expect.stringMatching(/mean "item"\?$/) as string },
+    ]);
   });
 
   it('sees secrets that a response or the payload echoes as ***', () => {

@@ -1,5 +1,5 @@
-import { closest } from '../definition/problems.ts';
 import type { Json } from '../value/json.ts';
+import { type Hints, hinted, type Refuse } from './path-hints.ts';
 import { keysOfPath } from './path-keys.ts';
 import { type PathReader, type PathSource, walk } from './path-source.ts';
 import { allSteps, bodyOf, stepOf, stepsOf, viewOf } from './path-steps.ts';
@@ -79,11 +79,6 @@ export interface PathScope {
   readonly hints?: Hints | undefined;
 }
 
-/** A number of suggestions that several places share, since each search takes time. */
-export interface Hints {
-  left: number;
-}
-
 const scalars: Readonly<Partial<Record<string, PathReader>>> = {
   sagaId: (source) => source.context.sagaId,
   sagaName: (source) => source.context.sagaName,
@@ -136,7 +131,8 @@ export function resolvePath(text: string, scope: PathScope): { readonly path: Pa
     if (root === 'failure') return refuse('can be read in failure hooks only');
     if (root === 'callback') return refuse('can be read in conditions on callbacks only');
     if (root === 'secrets') return refuse('can be read in calls only');
-    return refuse(`begins with an unknown name; known are ${[...scope.roots].join(', ')}`, first, scope.roots);
+    const known = scope.loops === 0 ? [...scope.roots] : [...scope.roots, 'item', 'index', 'parent'];
+    return refuse(`begins with an unknown name; known are ${known.join(', ')}`, first, known);
   }
   const facts = { text, root, anyNode: false, usesOrder: false, volatile: false, fromData: false };
   const scalar = scalars[root];
@@ -245,17 +241,6 @@ function resolveItem(
   return {
     path: { ...facts, fromData: true, read: (source) => walk(source.context.item?.(level)?.value, keys, from) },
   };
-}
-
-/** Makes the error of a path; with a mistyped word and the known ones, it names the closest of them. */
-type Refuse = (why: string, word?: string, known?: Iterable<string>) => { error: string };
-
-/** The end of an error. */
-function hinted(hints: Hints | undefined, word: string | undefined, known: Iterable<string> | undefined): string {
-  if (hints === undefined || word === undefined || known === undefined || hints.left < 1) return '.';
-  hints.left--;
-  const meant = closest(word, [...known]);
-  return meant === undefined ? '.' : `; did you mean "${meant}"?`;
 }
 
 function resolveNode(

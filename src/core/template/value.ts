@@ -1,7 +1,7 @@
 import type { RenderContext } from '../context/context.ts';
 import type { Meter } from '../meter.ts';
 import { type Json, parseJson } from '../value/json.ts';
-import type { RenderLimits } from './run.ts';
+import { defaultRenderLimits, ofTemplate, RenderFault, type RenderLimits, Run } from './run.ts';
 import type { Rendered, Template } from './template.ts';
 
 /** A compiled value: JSON whose strings are templates, with `$logic` and `$literal`. Immutable. */
@@ -28,6 +28,23 @@ export function evaluateValue(
 ): Evaluated {
   const rendered = template.render(context, limits, meter);
   return rendered.ok ? { ok: true, value: parseJson(rendered.text) } : rendered;
+}
+
+/**
+ * Evaluates a value for a comparison with that of an earlier round: `now`, `uuid` and whatever else differs between rounds
+ * are constants. Undefined if that fails. Charges `meter` in any case. Throws only errors of the context.
+ */
+export function evaluateStable({ template }: ValuePlan, context: RenderContext, meter: Meter): Json | undefined {
+  const run = new Run(context, defaultRenderLimits, { ...ofTemplate, stable: true });
+  try {
+    template.write(run);
+    return parseJson(run.take());
+  } catch (error) {
+    if (error instanceof RenderFault) return undefined;
+    throw error;
+  } finally {
+    meter.charge(run.spent, run.bytes);
+  }
 }
 
 /** Renders a text. Charges `meter`, also if it fails. Throws only errors of the context. */

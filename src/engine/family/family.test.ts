@@ -301,6 +301,22 @@ describe('children', () => {
       );
     });
 
+    it('are found again whatever `now` and `uuid` their payload holds', async () => {
+      await store(child(task('pay')));
+      fixture.http.reply = (path, _request, nth) => (path === 'last' && nth === 1 ? { status: 400 } : {});
+      const payload = { at: { $logic: { now: [] } }, id: { $logic: { uuid: [] } } };
+      const id = await fixture.submit(
+        engine,
+        parent(workflow('sub', { payload, compensation: 'none', next: 'last' }), task('last')),
+      );
+      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
+      await fixture.clock.advance(60_000);
+      await fixture.retry(engine, id);
+      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
+      expect(await childrenOf(id)).toHaveLength(1);
+      expect(fixture.http.paths()).toEqual(['pay', 'last', 'last']);
+    });
+
     it('begin a new round themselves where something of them stands', async () => {
       await store(child(task('pay', { next: 'nap' }), { kind: 'sleep', id: 'nap', durationMillis: 60_000 }));
       const id = await fixture.submit(engine, parent(workflow('sub')));

@@ -1,5 +1,6 @@
 import { hash as digest } from 'node:crypto';
 import { apply, type Run } from '../../core/apply.ts';
+import type { RenderContext } from '../../core/context/context.ts';
 import { conditionContext, type Resolver } from '../../core/context/context-of.ts';
 import { placeOf } from '../../core/context/family.ts';
 import { placesOf } from '../../core/context/scope.ts';
@@ -14,7 +15,7 @@ import { endTold } from '../../core/family/end-told.ts';
 import type { Plan, WorkflowPlan } from '../../core/plan.ts';
 import type { TakeBack } from '../../core/family/child-run.ts';
 import { summarize } from '../../core/summary.ts';
-import { evaluateValue, type ValuePlan } from '../../core/template/value.ts';
+import { evaluateStable, evaluateValue, type ValuePlan } from '../../core/template/value.ts';
 import {
   canonicalJson,
   isJsonObject,
@@ -98,7 +99,11 @@ export class Family {
       if (child.supersedes !== undefined) return await this.#renew(run, token);
       const known = again ? await this.#find(child.id) : undefined;
       if (known !== undefined)
-        return startedAs(known, child.id, fingerprintOf(known.definitionHash, parseJson(known.payload)));
+        return startedAs(
+          known,
+          child.id,
+          await this.#fingerprint(run, token, known.definitionHash, parseJson(known.payload)),
+        );
       const wanted = await this.#want(run, token);
       const found = run.state.round > 1 ? await this.#findStanding(run, token, wanted.fingerprint) : undefined;
       if (found !== undefined) return { type: 'childFound', childId: child.id, fingerprint: wanted.fingerprint, found };
@@ -222,7 +227,7 @@ export class Family {
       throw new Refused(`The definition ${named(node)} ${said}`);
     }
     const labels = this.#labels(run, node, plan, await this.#evaluated(run, token, 'labels', node.labels));
-    return { plan, definition, payload, labels, fingerprint: fingerprintOf(plan.hash, payload) };
+    return { plan, definition, payload, labels, fingerprint: await this.#fingerprint(run, token, plan.hash, payload) };
   }
 
   async #definition(node: WorkflowPlan): Promise<{ readonly plan: Plan; readonly definition: string }> {
@@ -236,19 +241,37 @@ export class Family {
 
   async #evaluated(run: Run, token: Parenting, field: string, value: ValuePlan | undefined): Promise<Json> {
     if (value === undefined) return {};
+    const { share } = this.#parts;
+    const evaluated = await this.#inContext(run, token, (context) => evaluateValue(value, context, share));
+    if (evaluated.ok) return evaluated.value;
+    const logged = `The ${field} of ${token.nodeId} could not be evaluated.`;
+    throw new Refused(`The ${field} of ${token.nodeId} could not be evaluated: ${evaluated.error}`, logged);
+  }
+
+  /** Hash of what a visit starts, to recognise it in a later round: of the payload with constants in place of `now` and the like. */
+  async #fingerprint(run: Run, token: Parenting, definitionHash: string, payload: Json): Promise<string> {
+    const node = run.plan.nodes.get(token.nodeId);
+    const value = node?.kind === 'workflow' ? node.payload : undefined;
+    const { share } = this.#parts;
+    const stable =
+      value?.template.volatile === true
+        ? await this.#inContext(run, token, (context) => evaluateStable(value, context, share))
+        : undefined;
+    return fingerprintOf(definitionHash, stable ?? payload);
+  }
+
+  /** Calls an action with what the values of a visit see. */
+  async #inContext<T>(run: Run, token: Parenting, action: (context: RenderContext) => T): Promise<T> {
     const { share, reads, maxOutputBytes, resolver } = this.#parts;
     const lack = lackOfChild(run, token);
     const restore = lack.length === 0 ? undefined : await readBack({ reads, maxOutputBytes }, run, lack);
     const seeing = restore === undefined ? run : { ...run, outputs: restore(run.outputs) };
-    const { child } = token.stage;
-    const evaluated = await share.run(
-      () => evaluateValue(value, conditionContext(seeing, token, resolver, child.visit), share),
+    const { child, since } = token.stage;
+    return share.run(
+      () => action(conditionContext(seeing, token, resolver, child.visit, since)),
       'render',
       () => turnFields(run, token.nodeId),
     );
-    if (evaluated.ok) return evaluated.value;
-    const logged = `The ${field} of ${token.nodeId} could not be evaluated.`;
-    throw new Refused(`The ${field} of ${token.nodeId} could not be evaluated: ${evaluated.error}`, logged);
   }
 
   /** The labels of the child: those of its definition, then those that the run of the parent was given, then those of the node. */

@@ -211,4 +211,23 @@ export function effects(test: StoreUnderTest): void {
       fingerprint: 'print-12',
     });
   });
+
+  it('tells when the visit of an effect began, or the earlier one whose key it sent', async () => {
+    await running();
+    await write([
+      effectStep(1, { startedAt: 7_000 }),
+      effectStep(2, { nodeId: 'b', startedAt: 7_000, begunAt: 5_000 }),
+    ]);
+    await retried(2);
+    const begun = async (nodeId: string): Promise<number | undefined> =>
+      (await test.store.findStanding(idOf(1), nodeId, 1, 2))?.begunAt;
+    expect([await begun('a'), await begun('b')]).toEqual([7_000, 5_000]);
+    const listed = await test.store.listEffects(idOf(1), 10);
+    expect(listed.map(({ target, begunAt }) => [target.nodeId, begunAt])).toEqual(
+      expect.arrayContaining([
+        ['a', 7_000],
+        ['b', 5_000],
+      ]),
+    );
+  });
 }
