@@ -33,6 +33,7 @@ const watched = [
   'readOutputs',
   'findUndo',
   'findStanding',
+  'listStandingRequests',
   'findDue',
   'listDue',
   'readClaims',

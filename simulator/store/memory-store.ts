@@ -37,8 +37,8 @@ import type {
   PageRequest,
   StepPageRequest,
 } from '../../src/ports/records.ts';
-import { StoreUnavailable } from '../../src/ports/store.ts';
-import { effectRow, encode, isOver, undoTarget } from '../../src/store/row-text.ts';
+import { maxStandingRequests, StoreUnavailable } from '../../src/ports/store.ts';
+import { effectRow, encode, isOver, isStanding, undoTarget } from '../../src/store/row-text.ts';
 import {
   appendMarks,
   claimOf,
@@ -296,6 +296,17 @@ export class MemoryStore implements Store {
     this.#check();
     const found = latestStanding(this.#steps(id), nodeId, visit, round);
     return found && effectRow(found);
+  }
+
+  async listStandingRequests(
+    ...[id, nodeId, round, fingerprint]: Parameters<Store['listStandingRequests']>
+  ): Promise<readonly EffectRow[]> {
+    this.#check();
+    return this.#steps(id)
+      .filter((row) => row.nodeId === nodeId && row.round < round && isStanding(row))
+      .filter((row) => row.fingerprint === fingerprint || (row.fingerprint === undefined && row.effect === 'unknown'))
+      .slice(0, maxStandingRequests)
+      .map((row) => effectRow(row));
   }
 
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {

@@ -26,7 +26,7 @@ export type {
 } from './store/executions.ts';
 export { maxTerminatedTogether } from './store/executions.ts';
 export type { ChildCounts, EffectFilter, EffectRow, ExecutionFilter, UndoFilter } from './store/history.ts';
-export { maxCountedChildren } from './store/history.ts';
+export { maxCountedChildren, maxStandingRequests } from './store/history.ts';
 export type { ActiveCounts } from './store/upkeep.ts';
 
 /**

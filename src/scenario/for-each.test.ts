@@ -340,3 +340,58 @@ describe('the check of a forEach', () => {
     expect(compiled.ok ? [] : compiled.errors).toEqual([expect.stringContaining(part)]);
   });
 });
+
+describe('a retry of a run with a forEach', () => {
+  /** The keys of the calls of a node, by what they were for. */
+  function keys(result: SimulationResult, id: string): ReadonlyMap<string, readonly (string | undefined)[]> {
+    const calls = result.trace.flatMap((entry) =>
+      entry.kind === 'call' && entry.nodeId === id && entry.phase === 'UP' ? [entry] : [],
+    );
+    const groups = Map.groupBy(calls, ({ request }) => request?.url ?? '');
+    return new Map([...groups].map(([path, of]) => [path.slice(url.length), of.map((call) => call.idempotencyKey)]));
+  }
+
+  const standing = { uncompensated: true, compensation: null };
+
+  it('sends what stands under its earlier key, in whatever order items come', () => {
+    const nodes = [
+      open,
+      loop({ maxConcurrency: 3 }),
+      task('charge', { ...standing, next: 'ship' }),
+      task('ship', standing),
+      done,
+    ];
+    const read = readScenario(
+      {
+        payload: { items: ['a', 'b', 'c'] },
+        // In the first round `a` is the last to be charged; in the second it is the first.
+        nodes: { charge: [{ afterMillis: 30 }, {}, {}, {}], ship: [{}, { afterMillis: 40, status: 409 }, {}] },
+        actions: [{ do: 'retry', atMillis: 1_000 }],
+      },
+      planOf(nodes),
+    );
+    if (!read.ok) throw new Error(read.errors.join('\n'));
+    const result = simulate(planOf(nodes), read.scenario);
+    expect(result.status).toBe('SUCCEEDED');
+    const charged = keys(result, 'charge');
+    expect(new Set(charged.keys())).toEqual(new Set(['/charge/a', '/charge/b', '/charge/c']));
+    for (const [first, second] of charged.values()) expect(second).toBe(first);
+  });
+
+  it('takes each effect over once where items ask for the same', () => {
+    const nodes = [open, loop(), task('charge', { ...standing, next: 'ship' }, 'charge'), task('ship', standing), done];
+    const read = readScenario(
+      {
+        payload: { items: ['a', 'b'] },
+        nodes: { ship: [{}, { status: 409 }, {}] },
+        actions: [{ do: 'retry', atMillis: 1_000 }],
+      },
+      planOf(nodes),
+    );
+    if (!read.ok) throw new Error(read.errors.join('\n'));
+    const [all = []] = keys(simulate(planOf(nodes), read.scenario), 'charge').values();
+    expect(all.length).toBe(4);
+    expect(all.slice(2)).toEqual(all.slice(0, 2));
+    expect(new Set(all).size).toBe(2);
+  });
+});

@@ -3,8 +3,8 @@ import { callsOf } from '../core/call/ending-call.ts';
 import type { Command } from '../core/event.ts';
 import type { CallRow, StepRow, UndoState } from '../core/history.ts';
 import type { OutputQuery } from '../core/context/outputs.ts';
-import { isOfItem, isWithin } from '../core/context/scope.ts';
-import type { UndoTarget } from '../core/state.ts';
+import { isOfItem, isOfPlaces, isWithin, placesOf } from '../core/context/scope.ts';
+import type { Token, UndoTarget } from '../core/state.ts';
 
 /** An effect that a mutating call left downstream. */
 export interface StandingEffect {
@@ -98,6 +98,28 @@ export class Journal {
       if (row.effect === undefined || this.#isUndone(row)) return [];
       return [{ nodeId: row.nodeId, visit: row.visit, round: row.round, outcome: row.effect }];
     });
+  }
+
+  /** The standing effect of an earlier round with the same request, within a loop: first that of the same place. */
+  findEarlierOfItem(
+    { nodeId, scope }: Pick<Token, 'nodeId' | 'scope'>,
+    round: number,
+    fingerprint: string,
+    taken: ReadonlySet<number>,
+  ): EarlierEffect | undefined {
+    const found = this.steps.filter(
+      (row) =>
+        row.nodeId === nodeId &&
+        row.round < round &&
+        row.effect !== undefined &&
+        row.fingerprint === fingerprint &&
+        !this.#isUndone(row) &&
+        !taken.has(row.ord) &&
+        !['failed', 'reopened'].includes(this.#undo.get(row.ord) ?? ''),
+    );
+    const row = found.find((other) => isOfPlaces(other.scope, placesOf(scope))) ?? found[0];
+    if (row?.key === undefined) return undefined;
+    return { ord: row.ord, key: row.key, fingerprint, begunAt: row.begunAt ?? row.startedAt };
   }
 
   /** The latest standing effect of the same visit in an earlier round. */

@@ -10,6 +10,7 @@ import type { Json } from '../core/value/json.ts';
 import { Outputs } from '../core/context/outputs.ts';
 import type { Plan } from '../core/plan.ts';
 import { renderRequest, renderStable } from '../core/request/render.ts';
+import { placesOf } from '../core/context/scope.ts';
 import { begin } from '../core/start.ts';
 import type { State } from '../core/state.ts';
 import { isPending } from '../core/transition/callback.ts';
@@ -17,7 +18,7 @@ import { undoQueries } from '../core/context/wanted.ts';
 import { act } from './action.ts';
 import { Agenda } from './agenda.ts';
 import { Downstream, isCalledBack } from './downstream.ts';
-import { Journal } from './journal.ts';
+import { type EarlierEffect, Journal } from './journal.ts';
 import { Narrator } from './narrator.ts';
 import { callName } from './scenario.ts';
 import type { Scenario, ScenarioAction } from './scenario.ts';
@@ -243,11 +244,21 @@ export class Simulation {
     const { prepared, rendered } = ready;
     // A request of an earlier round whose effect stands goes out under its earlier key.
     const fingerprint = renderStable(prepared.call.request, prepared.context, rendered);
-    const earlier = this.journal.findEarlier(command.nodeId, command.visit, this.run.state.round);
+    const earlier = this.#earlier(command, fingerprint);
     const isSame = earlier?.fingerprint === fingerprint;
     const reused = isSame ? { reused: { key: earlier.key, ord: earlier.ord, begunAt: earlier.begunAt } } : undefined;
     this.#apply({ type: 'prepared', callId: command.callId, fingerprint, ...reused });
     return isSame ? this.#render(command) : ready;
+  }
+
+  #earlier({ nodeId, visit, tokenId }: CallCommand, fingerprint: string): EarlierEffect | undefined {
+    const { round, tokens } = this.run.state;
+    const token = tokens.find(({ id }) => id === tokenId);
+    if (token === undefined || placesOf(token.scope) === undefined) {
+      return this.journal.findEarlier(nodeId, visit, round);
+    }
+    const taken = tokens.flatMap(({ stage }) => ('task' in stage ? (stage.task.supersedes ?? []) : []));
+    return this.journal.findEarlierOfItem(token, round, fingerprint, new Set(taken));
   }
 
   #render(command: CallCommand): Ready | undefined {

@@ -85,6 +85,7 @@ export interface StoredRows {
   findUndo(id: string, round: number, filter: UndoFilter): Promise<StepText | undefined>;
   listEffects(id: string, limit: number, filter: EffectFilter | undefined): Promise<readonly StepText[]>;
   findStanding(id: string, nodeId: string, visit: number, round: number): Promise<StepText | undefined>;
+  listStandingRequests(id: string, nodeId: string, round: number, fingerprint: string): Promise<readonly StepText[]>;
   getExecution(id: string): Promise<DetailValues | undefined>;
   getProgress(id: string): Promise<ProgressValues | undefined>;
   listExecutions(
@@ -157,6 +158,12 @@ export abstract class EncodedStore {
   async findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined> {
     const found = await this.#rows.findStanding(id, nodeId, visit, round);
     return found && effectRow(decodeStep(id, found));
+  }
+
+  async listStandingRequests(
+    ...[id, ...asked]: Parameters<Store['listStandingRequests']>
+  ): Promise<readonly EffectRow[]> {
+    return (await this.#rows.listStandingRequests(id, ...asked)).map((row) => effectRow(decodeStep(id, row)));
   }
 
   async getExecution(id: string): Promise<ExecutionDetail | undefined> {

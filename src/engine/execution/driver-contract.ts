@@ -27,7 +27,7 @@ export interface DriverParts {
   readonly telemetry: Telemetry;
   readonly checkpoints: CheckpointSink;
   /** Reads that are repeated while the store is unavailable. */
-  readonly reads: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'>;
+  readonly reads: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding' | 'listStandingRequests'>;
   readonly calls: CallRunner;
   readonly askClaim: AskClaim;
   readonly timers: DriverTimers;

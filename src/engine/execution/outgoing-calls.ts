@@ -12,7 +12,7 @@ import { FamilyCommands, type FamilyCommandsHost } from '../family/family-comman
 import type { DriverParts } from './driver-contract.ts';
 import { readAsked, readBack, type Restore } from './restored-outputs.ts';
 import type { Trace } from '../trace-context.ts';
-import { reusedKey } from './reused-key.ts';
+import { findReused } from './reused-key.ts';
 import type { Permission } from '../call/permission.ts';
 import { WantedCalls } from '../call/wanted-calls.ts';
 
@@ -297,17 +297,20 @@ export class OutgoingCalls implements CallTaker {
 
   #findStanding(command: CallCommand, seen: Seen): void {
     const { nodeId, visit, tokenId } = command;
-    const { run, id } = this.#host;
+    const { run } = this.#host;
     const node = run.plan.nodes.get(nodeId);
-    const stage = run.state.tokens.find((token) => token.id === tokenId)?.stage;
+    const token = run.state.tokens.find((candidate) => candidate.id === tokenId);
+    const stage = token?.stage;
     // A further operation, after a callback that reported a failure, has its own key regardless of earlier effects.
     const isFurther = stage?.kind === 'calling' && stage.task.operation > 1;
-    if (node?.kind !== 'task' || !node.call.mutating || isFurther) {
+    if (token === undefined || node?.kind !== 'task' || !node.call.mutating || isFurther) {
       this.#send(command, seen);
       return;
     }
-    this.#read(command, this.#parts.reads.findStanding(id, nodeId, visit, run.state.round), (standing) => {
-      this.#send(command, seen, reusedKey(standing, this.#prepare(command, seen)?.fingerprint));
+    const { fingerprint } = this.#prepare(command, seen) ?? {};
+    this.#read(command, findReused(this.#parts.reads, run, token, visit, fingerprint), (reused) => {
+      // Another item may have taken an effect over meanwhile.
+      this.#send(command, seen, reused(this.#host.run.state));
     });
   }
 

@@ -1,3 +1,4 @@
+import { prepared } from '../../core/apply.ts';
 import type { Run } from '../../core/apply.ts';
 import { openDeadline } from '../../core/due.ts';
 import type { CallCommand, Event } from '../../core/event.ts';
@@ -20,7 +21,7 @@ import type { PatientReads } from '../write/patient-reads.ts';
 import type { PlanCache } from './plan-cache.ts';
 import { quarantine, type QuarantineParts } from './quarantine.ts';
 import { readBack } from '../execution/restored-outputs.ts';
-import { reusedKey } from '../execution/reused-key.ts';
+import { findReused } from '../execution/reused-key.ts';
 import { type Suspect, suspectFrom, Suspects, type Tried } from './suspects.ts';
 import { type Trace, traceIdOf } from '../trace-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
@@ -243,7 +244,7 @@ export class Loader {
   }
 
   /** Runs synchronously: no outside event may precede the events that are recorded first. */
-  #start({ lease, dueAt, pool }: Suspect, loaded: LoadedExecution, run: Run, prepared: readonly Event[]): Tried {
+  #start({ lease, dueAt, pool }: Suspect, loaded: LoadedExecution, run: Run, calls: readonly Event[]): Tried {
     if (lease.isOver) {
       // Nothing is lost: the next owner finds the same calls in flight in the row.
       this.#giveBackLapsed(lease, pool);
@@ -272,7 +273,7 @@ export class Loader {
       inbox: loaded.inbox,
     });
     driver.begin(
-      [...prepared, { type: 'resumed' }],
+      [...calls, { type: 'resumed' }],
       [isWaiting ? { type: 'timer', tryBlocked: true } : { type: 'timer' }],
     );
     return clearance === undefined ? letGo : { cleared: clearance.promise };
@@ -330,7 +331,9 @@ export class Loader {
   /** The fingerprints and reused keys of calls that a former owner had prepared. */
   async #prepared(run: Run, trace: Trace): Promise<readonly Event[]> {
     const events: Event[] = [];
-    for (const { id, nodeId, stage } of run.state.tokens) {
+    let { state } = run;
+    for (const token of run.state.tokens) {
+      const { id, nodeId, stage } = token;
       if (stage.kind !== 'calling') continue;
       const { visit, attempt, operation } = stage.task;
       const command: CallCommand = {
@@ -348,17 +351,18 @@ export class Loader {
       const fingerprint = this.#parts.calls.prepare(seeing, command, trace)?.fingerprint;
       if (fingerprint === undefined) continue;
       const { round } = run.state;
-      const standing =
-        round > 1 && operation === 1
-          ? await this.#parts.reads.findStanding(run.header.id, nodeId, visit, round)
-          : undefined;
-      const reused = reusedKey(standing, fingerprint);
-      events.push({
+      const find =
+        round > 1 && operation === 1 ? await findReused(this.#parts.reads, run, token, visit, fingerprint) : undefined;
+      const reused = find?.(state);
+      const event = {
         type: 'prepared',
         callId: stage.callId,
         fingerprint,
         ...(reused === undefined ? undefined : { reused }),
-      });
+      } as const;
+      // Each effect is taken over once.
+      state = prepared(state, event);
+      events.push(event);
     }
     return events;
   }

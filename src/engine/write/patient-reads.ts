@@ -8,7 +8,7 @@ export interface PatientReadsParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly availability: Availability;
-  readonly store: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'>;
+  readonly store: Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding' | 'listStandingRequests'>;
 }
 
 /**
@@ -16,7 +16,10 @@ export interface PatientReadsParts {
  * never counts against an execution. The methods correspond to those of {@link Store}. After `stop` they throw at once
  * during an outage.
  */
-export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding'> {
+export class PatientReads implements Pick<
+  Store,
+  'readInbox' | 'readOutputs' | 'findUndo' | 'findStanding' | 'listStandingRequests'
+> {
   readonly #parts: PatientReadsParts;
   #stopped = false;
 
@@ -43,6 +46,10 @@ export class PatientReads implements Pick<Store, 'readInbox' | 'readOutputs' | '
 
   findStanding(...asked: Parameters<Store['findStanding']>): ReturnType<Store['findStanding']> {
     return this.repeat('findStanding', () => this.#parts.store.findStanding(...asked));
+  }
+
+  listStandingRequests(...asked: Parameters<Store['listStandingRequests']>): ReturnType<Store['listStandingRequests']> {
+    return this.repeat('listStandingRequests', () => this.#parts.store.listStandingRequests(...asked));
   }
 
   /** Makes any other read in the same way. */

@@ -79,6 +79,9 @@ export interface EffectFilter {
   readonly only?: { readonly nodeId: string; readonly visit?: number };
 }
 
+/** Bound of the effects that one search by a request finds; equal requests of one node are few. */
+export const maxStandingRequests = 200;
+
 /** Reads of executions and of their history. */
 export interface HistoryStore {
   /**
@@ -102,6 +105,11 @@ export interface HistoryStore {
   listEffects(id: string, limit: number, filter?: EffectFilter): Promise<readonly EffectRow[]>;
   /** The latest standing effect of this node and visit in rounds before `round`. */
   findStanding(id: string, nodeId: string, visit: number, round: number): Promise<EffectRow | undefined>;
+  /**
+   * Standing effects of this node in rounds before `round` whose request had this fingerprint, or whose fingerprint is not known and
+   * whose outcome is not either: oldest first, at most {@link maxStandingRequests}.
+   */
+  listStandingRequests(id: string, nodeId: string, round: number, fingerprint: string): Promise<readonly EffectRow[]>;
   getExecution(id: string): Promise<ExecutionDetail | undefined>;
   /** The same without the payload, for callers that poll or only check existence. */
   getProgress(id: string): Promise<ExecutionProgress | undefined>;

@@ -5,7 +5,14 @@ import { listAudit } from './queries/audit.ts';
 import { countChildren } from './queries/count-children.ts';
 import { listDefinitions } from './queries/definitions.ts';
 import { countActive, listDue } from './queries/due.ts';
-import { findStanding, findUndo, listEffects, type StandingWanted, type UndoWanted } from './queries/effects.ts';
+import {
+  findStanding,
+  findUndo,
+  listEffects,
+  listStandingRequests,
+  type StandingWanted,
+  type UndoWanted,
+} from './queries/effects.ts';
 import { getExecutions, getProgress } from './queries/get-execution.ts';
 import { listExecutions } from './queries/list-executions.ts';
 import { listCalls, listSteps } from './queries/list-history.ts';
@@ -39,6 +46,7 @@ export function postgresRows(connections: Connections, positions: UndoPositions)
     },
     listEffects: (...args) => listEffects(connections, ...args),
     findStanding: (id, nodeId, visit, round) => standing.ask({ id, nodeId, visit, round }),
+    listStandingRequests: (...args) => listStandingRequests(connections, ...args),
     getExecution: (id) => executions.ask(id),
     getProgress: (id) => progress.ask(id),
     listExecutions: (...args) => listExecutions(connections, ...args),

@@ -14,7 +14,7 @@ import {
 } from './queries/definitions.ts';
 import { exportCounts, exportRows } from './queries/export-rows.ts';
 import { findDue, listDue } from './queries/find-due.ts';
-import { findStanding } from './queries/find-standing.ts';
+import { findStanding, listStandingRequests } from './queries/find-standing.ts';
 import { findUndo } from './queries/find-undo.ts';
 import { getExecution, getProgress } from './queries/get-execution.ts';
 import { listEffects } from './queries/list-effects.ts';
@@ -71,6 +71,7 @@ export function prepareOperations(session: Session): Operations {
     findUndo: findUndo(session),
     listEffects: listEffects(session),
     findStanding: findStanding(session),
+    listStandingRequests: listStandingRequests(session),
     getExecution: getExecution(session),
     getProgress: getProgress(session),
     listExecutions: listExecutions(session),

@@ -11,6 +11,7 @@ export function sqliteRows(thread: SqliteThread): StoredRows {
     findUndo: (...args) => thread.call('findUndo', ...args),
     listEffects: (...args) => thread.call('listEffects', ...args),
     findStanding: (...args) => thread.call('findStanding', ...args),
+    listStandingRequests: (...args) => thread.call('listStandingRequests', ...args),
     getExecution: (id) => thread.call('getExecution', id),
     getProgress: (id) => thread.call('getProgress', id),
     listExecutions: (...args) => thread.call('listExecutions', ...args),

@@ -1,4 +1,4 @@
-import type { EffectFilter, UndoFilter } from '../../../ports/store.ts';
+import { type EffectFilter, maxStandingRequests, type UndoFilter } from '../../../ports/store.ts';
 import type { StepText } from '../../step-text.ts';
 import { int4Array, textArray, uuidArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -63,6 +63,14 @@ CROSS JOIN LATERAL (
     AND effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
   ORDER BY round DESC, ord DESC LIMIT 1
 ) s`;
+
+// The fingerprint is in the text of the row, in hexadecimal digits. A row without one is one of a call that was given up.
+const requestsSql = `
+SELECT ${stepTextColumns('s')} FROM step s
+WHERE execution = $1 AND node_id = $2 AND round < $3 AND earlier
+  AND effect IS NOT NULL AND (undo IS NULL OR undo IN ('pending', 'failed', 'reopened', 'accepted'))
+  AND (position($4 IN "row") > 0 OR (effect = 'unknown' AND position('"hash":' IN "row") = 0))
+ORDER BY ord LIMIT $5`;
 
 /** A query for the next row that an execution must compensate. */
 export interface UndoWanted {
@@ -157,4 +165,17 @@ export function findStanding(
     int4Array(wanted.map(({ round }) => round)),
   ];
   return ask(connections, 'find-standing', standingSql, values, wanted.length);
+}
+
+/** Lists standing effects of a node in earlier rounds by their request; see {@link Store.listStandingRequests}. */
+export async function listStandingRequests(
+  connections: Connections,
+  id: string,
+  nodeId: string,
+  round: number,
+  fingerprint: string,
+): Promise<StepText[]> {
+  const values = [executionId(id), encodeText(nodeId), round, `"hash":"${fingerprint}"`, maxStandingRequests];
+  const rows = await connections.query<StepText>('short', { name: 'standing-requests', text: requestsSql, values });
+  return rows.map((row) => storedStep(row));
 }
