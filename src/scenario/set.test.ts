@@ -203,6 +203,16 @@ describe('now and uuid', () => {
     });
   });
 
+  it('are a warning where a set makes them for a request that a later round compares', () => {
+    const warnings = (more: JsonObject, read = '{{nodes.sum.response.body.at}}'): readonly string[] =>
+      compile([{ kind: 'set', id: 'sum', body, next: 'pay', ...more }, put('pay', { at: read })]).warnings;
+    expect(warnings({})).toEqual([
+      expect.stringMatching(/^nodes\[1\]\.action\.request\.body.*: "sum" reads now or uuid/),
+    ]);
+    expect(warnings({}, '{{nodes.sum.visit}}')).toEqual([]);
+    expect(warnings({ body: { at: '{{payload.at}}' } })).toEqual([]);
+  });
+
   it('say so where a value is no text', () => {
     const plan = planOf([{ kind: 'sleep', id: 'wait', until: { $logic: { '+': [1, 1] } } }]);
     const result = play(plan, {});

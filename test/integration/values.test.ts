@@ -103,6 +103,32 @@ describe.each(['SQLite', 'Postgres'])('on %s', (store) => {
     expect(new Set(pays.map(({ body, key }) => `${key} ${body}`)).size).toBe(1);
   });
 
+  it('computes after a kill what it would have computed before, from what was answered then', async () => {
+    const { downstream } = stage;
+    const saga = stage.saga('slept');
+    downstream.script('/slept/ask', { body: { price: 0.1, large: 'x'.repeat(300_000) } });
+    const price = { var: 'nodes.ask.response.body.price' };
+    const id = await stage.run(
+      saga.graph(
+        [
+          { ...saga.task('ask', { next: 'nap' }), compensation: null, uncompensated: true },
+          { kind: 'sleep', id: 'nap', until: { $logic: { date_add: [{ now: [] }, 'PT3S'] } }, next: 'sum' },
+          {
+            kind: 'set',
+            id: 'sum',
+            body: { total: { $logic: { '+': [price, 0.2] } }, all: '{{nodes.ask.response.body}}' },
+          },
+        ],
+        { compensationHandling: undefined },
+      ),
+    );
+    await stage.untilStatus(id, 'SLEEPING');
+    await stage.kill();
+    await stage.start();
+    const { status, result } = await stage.untilEnd(id);
+    expect([status, result.total, result.all.large.length]).toEqual(['SUCCEEDED', 0.3, 300_000]);
+  });
+
   it('lets no computation make something of a secret that a downstream echoes', async () => {
     const { downstream } = stage;
     const saga = stage.saga('echo');

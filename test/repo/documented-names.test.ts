@@ -7,6 +7,7 @@ import { statusNames } from '../../src/api/documents/documents.ts';
 import { commands } from '../../src/cli/command-table.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
 import { createOfflineServer } from '../../src/compose/offline-server.ts';
+import { stepPhases } from '../../src/core/history.ts';
 import { documentShape, shapeBook } from '../../src/core/definition/shape/document-shape.ts';
 import type { Shape, ShapeBook } from '../../src/core/definition/shape/shape.ts';
 import { scenarioShape, scenarioShapes } from '../../src/scenario/shape.ts';
@@ -100,6 +101,11 @@ describe('the guide names', () => {
     const fields = all.flatMap(({ operation }) => propertiesIn(operation.responses));
     expect(fields.length).toBeGreaterThan(100);
     expect([...new Set(fields)].filter((name) => !words.has(name) && !text.includes(`"${name}"`))).toEqual([]);
+  });
+
+  it('every phase of a row of the history', () => {
+    const listed = /^\| `phase` \| ([^.]*)\./m.exec(page('docs/guide/http-api.md'))?.[1] ?? '';
+    expect(listed.split(', ').toSorted()).toEqual(stepPhases.toSorted());
   });
 
   it('every command and flag', async () => {

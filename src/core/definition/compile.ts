@@ -18,6 +18,7 @@ import { warnOfOwnName } from '../node/workflow.ts';
 import { compilePolicy, defaultCompensationHandling, defaultFailureHandling, warnOfShortPolicy } from './policy.ts';
 import { at, createProblems, quote, show, type Problems } from './problems.ts';
 import { warnOfMistypedPayload } from './warnings/payload-reads.ts';
+import { warnOfVolatileSets } from './warnings/volatile-sets.ts';
 import { analyseAsks } from './warnings/asks.ts';
 import { summarizeReads, warnOfReads } from './warnings/reads.ts';
 import { checkShape, present, toNumber, unprintable } from './shape/shape-check.ts';
@@ -126,6 +127,7 @@ function compileParts(
   checkLoopReads(reads, draft, layout, problems);
   warnOfNoEffect(document, draft, problems);
   warnOfNodes(draft.nodes, problems);
+  warnOfVolatileSets(reads, nodes, problems);
   warnOfOwnName(draft.nodes, present(document, 'name'), problems);
   if (layout.sound) {
     const flow = analyseFlow(draft, layout);
