@@ -8,6 +8,7 @@ import { checkpoints } from './store/checkpoints.ts';
 import { definitions } from './store/definitions.ts';
 import { due } from './store/due.ts';
 import { effects } from './store/effects.ts';
+import { items } from './store/items.ts';
 import { families } from './store/families.ts';
 import { familyRetention } from './store/family-retention.ts';
 import { history } from './store/history.ts';
@@ -33,6 +34,7 @@ const parts: Readonly<Record<string, (test: StoreUnderTest) => void>> = {
   history,
   'pages and large outputs': pages,
   effects,
+  items,
   families,
   'retention of families': familyRetention,
   lists,

@@ -212,6 +212,27 @@ export function effects(test: StoreUnderTest): void {
     });
   });
 
+  it('lists standing effects of earlier rounds by their request', async () => {
+    await running();
+    await write([
+      effectStep(1, { fingerprint: 'aa' }),
+      effectStep(2, { fingerprint: 'bb', visit: 2 }),
+      effectStep(3, { fingerprint: 'aa', visit: 3, undo: 'done' }),
+      effectStep(4, { fingerprint: 'aa', visit: 4 }),
+      effectStep(5, { fingerprint: 'aa', nodeId: 'b' }),
+      withoutFingerprint(effectStep(6, { visit: 5, outcome: 'unknown', effect: 'unknown' })),
+      withoutFingerprint(effectStep(7, { visit: 6 })),
+    ]);
+    await retried(2);
+    await write([effectStep(12, { round: 2, fingerprint: 'aa', visit: 7 })]);
+    const list = async (round: number): Promise<readonly number[]> =>
+      (await test.store.listStandingRequests(idOf(1), 'a', round, 'aa')).map(({ target }) => target.ord);
+    expect(await list(2)).toEqual([1, 4, 6]);
+    expect(await list(1)).toEqual([]);
+    await retried(3);
+    expect(await list(3)).toEqual([1, 4, 6, 12]);
+  });
+
   it('tells when the visit of an effect began, or the earlier one whose key it sent', async () => {
     await running();
     await write([
@@ -230,4 +251,8 @@ export function effects(test: StoreUnderTest): void {
       ]),
     );
   });
+}
+
+function withoutFingerprint({ fingerprint: _fingerprint, ...row }: StepRow): StepRow {
+  return row;
 }
