@@ -87,6 +87,8 @@ export type Signal =
       readonly mode?: TaskPlan['mode'];
       readonly outcome: Outcome;
       readonly durationMillis: number;
+      /** Of `workflow` nodes only. */
+      readonly visit?: number;
     }
   | { readonly kind: 'item'; readonly nodeId: string; readonly status: ItemEnd['status'] }
   | { readonly kind: 'switched'; readonly nodeId: string; readonly result: 'case' | 'default' | 'error' }

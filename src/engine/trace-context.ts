@@ -41,6 +41,15 @@ export function traceparentOf(
   return `00-${traceId}-${span}-${isSampled ? '01' : '00'}`;
 }
 
+/**
+ * Creates the `traceparent` header of an execution that another one starts: it continues the trace of its parent, below the span of the
+ * visit that starts it. `trace` is that of the parent.
+ */
+export function childTraceparentOf({ traceId, traceparent }: Trace, visitSpanId: string, isSampled: boolean): string {
+  if (isUsable(traceparent)) return `${traceparent.slice(0, 36)}${visitSpanId}${traceparent.slice(52)}`;
+  return `00-${traceId}-${visitSpanId}-${isSampled ? '01' : '00'}`;
+}
+
 function isUsable(traceparent: string | undefined): traceparent is string {
   return traceparent !== undefined && form.test(traceparent);
 }
@@ -67,4 +76,9 @@ export function traceIdOf(executionId: string, parent: string | undefined): stri
 /** The id of the span of a round. Every process computes the same id, so calls can name the span before it ends. */
 export function roundSpanIdOf(executionId: string, round: number): string {
   return hash('sha256', `${executionId}:${String(round)}`).slice(0, 16);
+}
+
+/** The id of the span of a visit that starts another execution, which names it before it ends. */
+export function visitSpanIdOf(executionId: string, round: number, nodeId: string, visit: number): string {
+  return hash('sha256', `${executionId}:${String(round)}:${nodeId}:${String(visit)}`).slice(0, 16);
 }

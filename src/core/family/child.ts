@@ -277,6 +277,7 @@ function finalRow(d: Draft, token: Parenting, node: WorkflowPlan, row: Mutable<S
     nodeKind: 'workflow',
     outcome: row.outcome === 'pending' ? 'unknown' : row.outcome,
     durationMillis: d.now - token.stage.since,
+    visit: row.visit,
   });
   return row;
 }

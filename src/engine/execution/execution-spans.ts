@@ -2,7 +2,7 @@ import type { Run } from '../../core/apply.ts';
 import type { CallCommand, CallResult } from '../../core/event.ts';
 import type { FailureReason, TerminalStatus } from '../../core/state.ts';
 import type { Span, Tracer } from '../../ports/tracer.ts';
-import { parentOf, roundSpanIdOf, traceIdOf } from '../trace-context.ts';
+import { parentOf, roundSpanIdOf, traceIdOf, visitSpanIdOf } from '../trace-context.ts';
 
 /** The part of an attempt's span that is known before the attempt begins. */
 export type CallSpan = Omit<Span, 'startMillis' | 'endMillis' | 'error'>;
@@ -66,6 +66,37 @@ export function recordCall(tracer: Tracer, span: CallSpan, end: CallEnd): void {
       'http.response.status_code': status,
     },
     ...(error === undefined ? undefined : { error }),
+  });
+}
+
+/** Records the span of a visit that started another execution, whose spans are below it. `run` is the execution after it. */
+export function recordVisit(
+  tracer: Tracer,
+  { header, state }: Pick<Run, 'header' | 'state'>,
+  traceparent: string | undefined,
+  visit: { readonly nodeId: string; readonly visit: number; readonly outcome: string; readonly durationMillis: number },
+): void {
+  const { id, name, version } = header;
+  if (!isSampled(tracer, id, traceparent)) return;
+  const { nodeId, outcome, durationMillis } = visit;
+  tracer.record({
+    traceId: traceIdOf(id, traceparent),
+    spanId: visitSpanIdOf(id, state.round, nodeId, visit.visit),
+    parentSpanId: roundSpanIdOf(id, state.round),
+    name: 'node.execute',
+    kind: 'internal',
+    startMillis: state.now - durationMillis,
+    endMillis: state.now,
+    attributes: {
+      'saga.id': id,
+      'saga.name': name,
+      'saga.version': version,
+      'saga.round': state.round,
+      'node.id': nodeId,
+      visit: visit.visit,
+      outcome,
+    },
+    ...(outcome === 'succeeded' ? undefined : { error: outcome }),
   });
 }
 

@@ -3,7 +3,7 @@ import type { FamilyPlace } from '../../core/context/family.ts';
 import type { FailureReason, State, TerminalStatus } from '../../core/state.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
 import type { ClaimedExecution } from './driver-contract.ts';
-import { recordRound } from './execution-spans.ts';
+import { recordRound, recordVisit } from './execution-spans.ts';
 
 /** Turns the signals of a durable checkpoint into counters and log lines; `run` is the execution after it. */
 export function reportSignals(
@@ -38,6 +38,9 @@ export function reportSignals(
         break;
       case 'step':
         definition.stepped(signal.nodeId, signal.nodeKind, signal.mode, signal.outcome, signal.durationMillis);
+        if (signal.visit !== undefined && telemetry.tracer !== undefined) {
+          recordVisit(telemetry.tracer, run, traceparent, { ...signal, visit: signal.visit });
+        }
         break;
       case 'switched':
         definition.switched(signal.result);

@@ -30,9 +30,11 @@ import type { StoredItem } from '../../ports/queue.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
 import type { EffectRow, Store, SubmitResult } from '../../ports/store.ts';
 import type { CoreEnvironment } from '../core-env.ts';
+import type { Telemetry } from '../../ports/telemetry.ts';
+import { isSampled } from '../execution/execution-spans.ts';
 import { readBack } from '../execution/restored-outputs.ts';
 import type { LoopShare } from '../loop-share.ts';
-import { type Trace, traceparentOf } from '../trace-context.ts';
+import { childTraceparentOf, type Trace, visitSpanIdOf } from '../trace-context.ts';
 import { turnFields } from '../watchdog.ts';
 import type { PlanCache } from '../worker/plan-cache.ts';
 import type { PatientReads } from '../write/patient-reads.ts';
@@ -43,6 +45,7 @@ import { tellRows } from './tell-rows.ts';
 export interface FamilyParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
+  readonly telemetry: Pick<Telemetry, 'tracer'>;
   readonly store: Pick<Store, 'getDefinition' | 'getExecution' | 'changeTerminal' | 'terminateChildren'>;
   readonly reads: PatientReads;
   readonly plans: PlanCache;
@@ -315,6 +318,13 @@ export class Family {
     return { id, ord: row.target.ord, ends: child.state.end?.status === 'SUCCEEDED' ? ends - 1 : ends };
   }
 
+  #traceparent({ header, state }: Run, token: Parenting, trace: Trace): string {
+    const { tracer } = this.#parts.telemetry;
+    const isTraced = tracer !== undefined && isSampled(tracer, header.id, trace.traceparent);
+    const span = visitSpanIdOf(header.id, state.round, token.nodeId, token.stage.child.visit);
+    return childTraceparentOf(trace, span, isTraced);
+  }
+
   async #insert(run: Run, token: Parenting, wanted: Wanted, trace: Trace, claim: string): Promise<FamilyAnswer> {
     const { header, state } = run;
     const { id, visit } = token.stage.child;
@@ -341,7 +351,7 @@ export class Family {
       definition,
       payload: stringifyJson(payload),
       createdAt: this.#parts.clock.now(),
-      traceparent: traceparentOf(trace, () => this.#parts.entropy.random()),
+      traceparent: this.#traceparent(run, token, trace),
       parentClaim: claim,
       ...(state.scope === undefined ? undefined : { scope: state.scope }),
     };
