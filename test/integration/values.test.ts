@@ -2,6 +2,7 @@
  * Computed values in real processes, on both stores: `now` and `uuid` are the same on every attempt whatever is killed
  * between two of them, a new round sends the earlier request again, and no computation lets an echoed secret out.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Received } from '../e2e/stage/downstream.ts';
 import { retries } from '../e2e/stage/definitions.ts';
@@ -127,6 +128,25 @@ describe.each(['SQLite', 'Postgres'])('on %s', (store) => {
     await stage.start();
     const { status, result } = await stage.untilEnd(id);
     expect([status, result.total, result.all.large.length]).toEqual(['SUCCEEDED', 0.3, 300_000]);
+  });
+
+  it('previews a compensation as of the moment, with the identifier of its visit', async () => {
+    const saga = stage.saga('previewed');
+    const compensation = saga.call('undo-pay', { body: occasion });
+    const id = await stage.run(
+      saga.graph([
+        saga.task('pay', { compensation, next: 'nap' }, { body: occasion }),
+        { kind: 'sleep', id: 'nap', duration: 'PT1H' },
+      ]),
+    );
+    await stage.untilStatus(id, 'SLEEPING');
+    const sent = JSON.parse(stage.downstream.calls('/previewed/pay')[0]!.body);
+    await pause(50);
+    const before = new Date().toISOString();
+    const { body } = await stage.ask('GET', `/workflows/${id}/cancel-preview`);
+    const shown = JSON.parse(body[0].body);
+    expect(shown.id).toBe(sent.id);
+    expect(shown.at >= before).toBe(true);
   });
 
   it('lets no computation make something of a secret that a downstream echoes', async () => {
