@@ -48,10 +48,12 @@ function exampleSubjects(): readonly Subject[] {
     .map((path) => {
       const directory = join(examples, dirname(path));
       const payload = join(directory, 'payload.json');
-      const plain = { payload: existsSync(payload) ? documentAt(payload) : {} };
       const own = globSync('scenarios/*.{json,yaml}', { cwd: directory })
         .toSorted()
         .map((file) => [file, documentAt(join(directory, file)) as JsonObject] as const);
+      // The variables are those of its first scenario, without which no request could be rendered.
+      const vars = own[0]?.[1]['vars'] ?? {};
+      const plain = { payload: existsSync(payload) ? documentAt(payload) : {}, vars };
       const plan = planOf(documentAt(join(examples, path)));
       return { name: `examples/${dirname(path)}`, plan, scenarios: [['well', plain], ...own] };
     });

@@ -12,7 +12,7 @@ import { settleUndo } from './unwind.ts';
 type Named = Pick<ResolvedEvent, 'nodeId' | 'visit' | 'item' | 'phase'>;
 
 /** The token of a running execution that a resolve would settle; undefined if there is none, or more than one. */
-export function settleable(state: State, event: Named): Token | undefined {
+function settleable(state: State, event: Named): Token | undefined {
   const [token, another] = allSettleable(state, event);
   return another === undefined ? token : undefined;
 }

@@ -11,7 +11,7 @@ import type { EffectRow, Store } from '../../ports/store.ts';
  * without a fingerprint counts as the same request, because another key might repeat the effect; its process ended, and
  * it was given up before its request was rendered again.
  */
-export function reusedKey(standing: EffectRow | undefined, fingerprint: string | undefined): ReusedEffect | undefined {
+function reusedKey(standing: EffectRow | undefined, fingerprint: string | undefined): ReusedEffect | undefined {
   if (standing === undefined || fingerprint === undefined) return undefined;
   const isGivenUp = standing.fingerprint === undefined && standing.effect === 'unknown';
   if (standing.fingerprint !== fingerprint && !isGivenUp) return undefined;
