@@ -157,8 +157,12 @@ describe('a workflow node', () => {
   });
 
   it.concurrent('is warned of when it closes a circle of stored definitions', async () => {
-    const circle = (name: string, other: string): object =>
-      stage.saga(name).graph([{ kind: 'workflow', id: 'sub', definition: { name: other, version: 'latest' } }]);
+    const circle = (name: string, other: string): object => ({
+      name,
+      version: '1',
+      entrypoint: 'sub',
+      nodes: [{ kind: 'workflow', id: 'sub', definition: { name: other, version: 'latest' } }],
+    });
     const first = await stage.ask('POST', '/workflows/definitions', circle('round-a', 'round-b'));
     expect(first.body.warnings).toEqual([]);
     const second = await stage.ask('POST', '/workflows/definitions', circle('round-b', 'round-a'));
