@@ -26,8 +26,22 @@ export function terminate(app: AppContext, id: string): Promise<Answer<Accepted>
 }
 
 /** Ends the sleep of every sleeping branch, or of one item, or starts an execution before its `startAt`. */
-export function wake(app: AppContext, id: string, item?: readonly number[]): Promise<Answer<Accepted>> {
-  return offer(app, id, (inboxId) => ({ type: 'woken', inboxId, ...(item !== undefined && { item }) }));
+export async function wake(app: AppContext, id: string, item?: readonly number[]): Promise<Answer<Accepted>> {
+  const answer = await offer(app, id, (inboxId) => ({ type: 'woken', inboxId, ...(item !== undefined && { item }) }));
+  return answer.ok ? answer : withSleepers(app, id, answer);
+}
+
+/** Children that a refused wake looks at. */
+const maxSleepers = 20;
+
+/** Names the children that sleep to a caller whose wake did not reach them: each of them is woken by itself. */
+async function withSleepers(app: AppContext, id: string, refusal: Refusal): Promise<Refusal> {
+  if (refusal.code !== 'state_conflict') return refusal;
+  const filter = { parent: id, statuses: ['SLEEPING'] } as const;
+  const { items } = await app.store.listExecutions(filter, { order: 'asc', limit: maxSleepers });
+  if (items.length === 0) return refusal;
+  const names = items.map((child) => child.id).join(', ');
+  return refused('state_conflict', ...refusal.errors, `Children that sleep are woken by themselves: ${names}.`);
 }
 
 /** Adds an event to the inbox of an execution and rings the engine. `event` receives the id of its inbox row. */

@@ -35,3 +35,31 @@ export async function startsOnly(
   }
   return true;
 }
+
+/**
+ * The names through which a run of the plan may start a run of its own definition, by what is stored now: `a starts b, which starts a`.
+ * Undefined if it does not, or does so itself, which its validation says.
+ */
+export async function storedCycle(
+  { store, plans }: Pick<AppContext, 'plans'> & { readonly store: Pick<AppContext['store'], 'getDefinition'> },
+  plan: Plan,
+): Promise<readonly string[] | undefined> {
+  const seen = new Set<string>();
+  let level = startedBy(plan).map((definition) => ({ definition, path: [definition.name] }));
+  for (let depth = 1; depth <= maxDepth && level.length > 0; depth++) {
+    const next: typeof level = [];
+    for (const { definition, path } of level) {
+      const key = JSON.stringify([definition.name, definition.version]);
+      if (definition.name === plan.name || seen.has(key)) continue;
+      seen.add(key);
+      const record = await store.getDefinition(definition);
+      const below = record && (await plans.load(record.hash));
+      for (const started of below === undefined ? [] : startedBy(below)) {
+        if (started.name === plan.name) return [...path, plan.name];
+        next.push({ definition: started, path: [...path, started.name] });
+      }
+    }
+    level = next;
+  }
+  return undefined;
+}

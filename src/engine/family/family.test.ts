@@ -1,7 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
 import { stringifyJson, type JsonObject } from '../../core/value/json.ts';
+import type { Span } from '../../ports/tracer.ts';
+import { type Queue, QueueUnavailable } from '../../ports/queue.ts';
 import type { Engine } from '../engine.ts';
+
+/** A queue that a process cannot reach any more while `isCut` says so. */
+function cut(queue: Queue, isCut: () => boolean): Queue {
+  return new Proxy(queue, {
+    get(target, name: keyof Queue) {
+      const method = target[name] as (...args: unknown[]) => unknown;
+      if (typeof method !== 'function' || name === 'toRefill' || name === 'owns') return method;
+      return (...args: unknown[]) =>
+        isCut() ? Promise.reject(new QueueUnavailable('Cut.')) : method.apply(target, args);
+    },
+  });
+}
 
 /** A `workflow` node that starts the definition `child`. */
 function workflow(id: string, more: JsonObject = {}): JsonObject {
@@ -386,5 +400,64 @@ describe('children', () => {
         expect(made.size).toBe(5);
       }
     }
+  });
+
+  it('continue the trace of their parent below the visit that started them', async () => {
+    const spans: Span[] = [];
+    fixture.telemetry.tracer = { samples: () => true, record: (span) => spans.push(span) };
+    await store(child(task('pay')));
+    const id = await fixture.submit(engine, parent(workflow('sub')));
+    await fixture.until(id);
+    const of = (name: string, node?: string) =>
+      spans.find((span) => span.name === name && (node === undefined || span.attributes['node.id'] === node));
+    const roots = spans.filter(({ name }) => name === 'saga.execute');
+    const root = roots.find(({ attributes }) => attributes['saga.id'] === id);
+    const below = roots.find(({ attributes }) => attributes['saga.id'] !== id);
+    const visit = of('node.execute', 'sub');
+    expect(visit).toMatchObject({ parentSpanId: root!.spanId, attributes: { visit: 1, outcome: 'succeeded' } });
+    expect(below).toMatchObject({ parentSpanId: visit!.spanId, traceId: root!.traceId });
+    expect(of('node.execute', 'pay')).toMatchObject({ parentSpanId: below!.spanId, traceId: root!.traceId });
+    expect(fixture.http.calls[0]!.request.headers['traceparent']).toContain(root!.traceId);
+  });
+
+  it('are stored once, taken back once and awaited, whichever operation of the store the process dies in', async () => {
+    await fixture.close();
+    let deaths = 0;
+    for (const survives of [false, true]) {
+      for (let nth = 1; nth <= 24; nth++) {
+        fixture = new RuntimeFixture();
+        let isDead = false;
+        const dying = await fixture.engine({}, true, (queue) => cut(queue, () => isDead));
+        await store(child(task('pay')));
+        fixture.http.reply = (path) => (path === 'last' ? { status: 400 } : {});
+        const id = await fixture.submit(dying, parent(workflow('sub', { next: 'last' }), task('last')));
+        const before = fixture.store.seen.length;
+        const never = new Promise<void>(() => undefined);
+        fixture.store.fault = (operation) => {
+          if (isDead || operation === 'beat' || fixture.store.seen.length - before < nth) return undefined;
+          isDead = true;
+          deaths++;
+          return survives ? 'silent' : never;
+        };
+        for (let waited = 0; waited < 500 && !isDead; waited++) await fixture.clock.advance(1);
+        // It was over before so many operations.
+        if (!isDead) fixture.store.fault = () => undefined;
+        const second = await fixture.engine();
+        const ended = await fixture.until(id, 'over', 120_000);
+        fixture.store.fault = () => undefined;
+        expect([nth, ended.status]).toEqual([nth, 'FAILED']);
+        expect((await childrenOf(id)).map(({ status }) => status)).toEqual(['CANCELLED']);
+        // A failing call that was interrupted is of unknown outcome, and is undone.
+        const paths = fixture.http.paths();
+        const keys = fixture.http.keys().filter((_, i) => paths[i] !== 'undo-last');
+        expect(new Set(keys).size).toBe(3);
+        expect(second.load().held).toBe(0);
+        await fixture.clock.advance(1_000);
+        isDead = false;
+        await fixture.close();
+      }
+    }
+    expect(deaths).toBeGreaterThan(30);
+    fixture = new RuntimeFixture();
   });
 });

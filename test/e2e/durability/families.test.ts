@@ -31,3 +31,40 @@ it('keeps families whole through kills', { timeout: 180_000 }, async () => {
   }
   expect(problems).toEqual([]);
 });
+
+it('keeps a family of some hundred children whole through kills', { timeout: 180_000 }, async () => {
+  const saga = stage.saga('wide');
+  const body = { body: { n: 0, place: '{{payload.place}}' } };
+  const leaf = stage.saga('wide-leaf');
+  const pay = { ...leaf.task('pay', {}, body), compensation: leaf.call('undo-pay', body) };
+  await stage.ask('POST', '/workflows/definitions', leaf.graph([pay]));
+  const each = {
+    kind: 'forEach',
+    id: 'each',
+    items: { $logic: { range: [0, 300] } },
+    entry: 'sub',
+    maxConcurrency: 64,
+  };
+  const sub = {
+    kind: 'workflow',
+    id: 'sub',
+    definition: { name: 'wide-leaf', version: 'latest' },
+    payload: { place: '{{item}}' },
+  };
+  const id = await stage.run(saga.graph([{ ...each, next: 'no' }, sub, { kind: 'fail', id: 'no', reason: 'No.' }]));
+  for (let killed = 0; killed < 4; killed++) {
+    await downstream.count(downstream.received.length + 100);
+    await stage.kill();
+    await stage.start();
+  }
+  expect(await stage.untilEnd(id)).toMatchObject({
+    status: 'FAILED',
+    standing: [],
+    children: { count: 300, running: 0, corrupted: 0 },
+  });
+  for (const node of ['pay', 'undo-pay']) {
+    const calls = downstream.calls(`/wide-leaf/${node}`);
+    expect(new Set(calls.map(({ key }) => key)).size).toBe(300);
+    expect(new Set(calls.map((call) => call.body)).size).toBe(300);
+  }
+});

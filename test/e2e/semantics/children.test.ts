@@ -143,4 +143,35 @@ describe('a workflow node', () => {
     expect(await stage.untilEnd(endless!.id)).toMatchObject({ status: 'TERMINATED', root: id });
     expect(downstream.order('/endless/')).toEqual(['a', 'b']);
   });
+
+  it.concurrent('does not wake what it started, but names it', async () => {
+    const sub = await stored('asleep', () => [{ kind: 'sleep', id: 'nap', duration: 'PT1H' }]);
+    const id = await stage.run(stage.saga('over-asleep').graph([sub]));
+    await stage.untilStatus(id, 'WAITING_CALLBACK');
+    const [child] = await childrenOf(id);
+    await stage.untilStatus(child!.id, 'SLEEPING');
+    const { status, body } = await stage.ask('POST', `/workflows/${id}/wake`);
+    expect([status, body.errors.at(-1)]).toEqual([409, `Children that sleep are woken by themselves: ${child!.id}.`]);
+    expect(await stage.control(child!.id, 'wake')).toBe(202);
+    expect(await stage.untilEnd(id)).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
+  it.concurrent('is warned of when it closes a circle of stored definitions', async () => {
+    const circle = (name: string, other: string): object => ({
+      name,
+      version: '1',
+      entrypoint: 'sub',
+      nodes: [{ kind: 'workflow', id: 'sub', definition: { name: other, version: 'latest' } }],
+    });
+    const first = await stage.ask('POST', '/workflows/definitions', circle('round-a', 'round-b'));
+    expect(first.body.warnings).toEqual([]);
+    const second = await stage.ask('POST', '/workflows/definitions', circle('round-b', 'round-a'));
+    expect(second.body.warnings).toEqual([
+      'nodes: "round-b" starts "round-a", which starts "round-b": each run may start another one; a family is at most 10 deep.',
+    ]);
+    const own = await stage.ask('POST', '/workflows/definitions/validate', circle('round-c', 'round-c'));
+    expect(own.body.warnings).toEqual([
+      expect.stringContaining('nodes[0].definition.name: "round-c" is the definition itself'),
+    ]);
+  });
 });
