@@ -248,6 +248,48 @@ describe('traffic', () => {
     expect(await untilStatus(poison, 'CORRUPTED')).toMatchObject({ reason: 'engine' });
   });
 
+  it('loops over items, starts another, and is undone', async () => {
+    const loop = sagaOf('loop');
+    const each = { kind: 'forEach', id: 'each', items: [1, 2, 3], entry: 'a', onItemFailure: 'continue', next: 'set' };
+    const of = (id: string): object => ({ url: `${downstream.url}/loop/${id}-{{item}}` });
+    const looped = await run(
+      loop,
+      loop.graph([
+        each,
+        loop.task('a', { next: 'b' }, of('a')),
+        loop.task('b', {}, of('b')),
+        { kind: 'set', id: 'set', body: 1 },
+      ]),
+      { 'a-2': { status: 404 }, 'b-3': { status: 404 }, 'undo-a': { status: 500 } },
+    );
+    expect(await untilStatus(looped, 'CORRUPTED')).toMatchObject({ reason: 'compensation' });
+
+    const [inner, outer] = [sagaOf('inner'), sagaOf('outer')];
+    expect((await next().ask('POST', '/workflows/definitions', inner.linear(['a']))).status).toBe(200);
+    const start = { kind: 'workflow', id: 'start', definition: { name: 'inner', version: 'latest' } };
+    await untilStatus(await run(outer, outer.graph([start])), 'SUCCEEDED');
+    downstream.script('/inner/a', { status: 404 });
+    expect(await untilStatus(await run(outer, outer.graph([start])), 'FAILED')).toMatchObject({ reason: 'child' });
+
+    const undone = async (name: string, answers: Readonly<Record<string, Answer>>): Promise<string> => {
+      const id = await run(sagaOf(name), sagaOf(name).linear(['a']), answers);
+      await untilStatus(id, 'SUCCEEDED');
+      expect((await next().ask('POST', `/workflows/${id}/undo`, { reason: 'sent back' })).status).toBe(202);
+      return id;
+    };
+    const [back, stuck, given] = await Promise.all([
+      undone('back', {}),
+      undone('stuck-back', { 'undo-a': { status: 500 } }),
+      undone('given-up', { 'undo-a': { after: never } }),
+    ]);
+    await downstream.arrival('/given-up/undo-a');
+    expect((await next().ask('POST', `/workflows/${given}/terminate`)).status).toBe(202);
+    await untilStatus(back, 'CANCELLED');
+    await untilStatus(stuck, 'CORRUPTED');
+    await untilStatus(given, 'TERMINATED');
+    await look();
+  });
+
   it('is called back in time, late, twice and by strangers', async () => {
     const asking = (name: string, callback: object = {}, changes: object = {}): Promise<string> => {
       const saga = sagaOf(name);
