@@ -297,7 +297,7 @@ describe('a child', () => {
   });
 });
 
-it('an execution without a parent tells nobody', () => {
+it('an execution without a parent tells no other one', () => {
   const machine = new Machine([nap]);
   expect(machine.apply({ type: 'terminated' }).last.tells).toEqual([]);
   expect(machine.run.state).not.toHaveProperty('ends');

@@ -34,6 +34,7 @@ export const workflowKind: NodeKind<WorkflowPlan> = {
         type: 'either',
         options: [{ type: 'choice', values: ['undo', 'none'] }, ref('HttpCall')],
         expected: '"undo", "none" or a call',
+        ifObject: ref('HttpCall'),
       },
       'What compensates the node: the run is taken back (default), nothing is done, or a call is made.',
     ),

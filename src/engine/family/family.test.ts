@@ -426,22 +426,22 @@ describe('children', () => {
     for (const survives of [false, true]) {
       for (let nth = 1; nth <= 24; nth++) {
         fixture = new RuntimeFixture();
-        let isDead = false;
-        const dying = await fixture.engine({}, true, (queue) => cut(queue, () => isDead));
+        const process = { isDead: false };
+        const dying = await fixture.engine({}, true, (queue) => cut(queue, () => process.isDead));
         await store(child(task('pay')));
         fixture.http.reply = (path) => (path === 'last' ? { status: 400 } : {});
         const id = await fixture.submit(dying, parent(workflow('sub', { next: 'last' }), task('last')));
         const before = fixture.store.seen.length;
         const never = new Promise<void>(() => undefined);
         fixture.store.fault = (operation) => {
-          if (isDead || operation === 'beat' || fixture.store.seen.length - before < nth) return undefined;
-          isDead = true;
+          if (process.isDead || operation === 'beat' || fixture.store.seen.length - before < nth) return undefined;
+          process.isDead = true;
           deaths++;
           return survives ? 'silent' : never;
         };
-        for (let waited = 0; waited < 500 && !isDead; waited++) await fixture.clock.advance(1);
+        for (let waited = 0; waited < 500 && !process.isDead; waited++) await fixture.clock.advance(1);
         // It was over before so many operations.
-        if (!isDead) fixture.store.fault = () => undefined;
+        if (!process.isDead) fixture.store.fault = () => undefined;
         const second = await fixture.engine();
         const ended = await fixture.until(id, 'over', 120_000);
         fixture.store.fault = () => undefined;
@@ -453,7 +453,7 @@ describe('children', () => {
         expect(new Set(keys).size).toBe(3);
         expect(second.load().held).toBe(0);
         await fixture.clock.advance(1_000);
-        isDead = false;
+        process.isDead = false;
         await fixture.close();
       }
     }

@@ -21,7 +21,7 @@ export function checkNodeFields(reads: readonly Read[], draft: Draft, problems: 
     const has =
       fields.length === 0
         ? 'answers nothing; its visit is all that can be read'
-        : `has only ${[...fields, 'visit'].join(' and ')}`;
+        : `has only ${fields.join(', ')} and visit`;
     problems.error(place, `${read} is never there: ${id} is a ${node.kind}, which ${has}.`);
   }
 }

@@ -86,7 +86,11 @@ export function checkShape(shape: Shape, value: Json, path: Path, book: ShapeBoo
       }
       return;
     case 'either':
-      if (!shape.options.some((option) => fits(option, value, book))) mustBe(shape.expected);
+      if (shape.options.some((option) => fits(option, value, book))) return;
+      // An object can only be meant as the one option that is an object, whose parts are reported then.
+      if (isJsonObject(value) && shape.ifObject !== undefined) {
+        checkShape(shape.ifObject, value, path, book, problems);
+      } else mustBe(shape.expected);
       return;
     case 'object':
       if (isJsonObject(value)) checkObject(shape, value, path, book, problems);

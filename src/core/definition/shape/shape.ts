@@ -14,7 +14,13 @@ export type Shape =
   | { readonly type: 'map'; readonly of: Shape }
   /** Any JSON value. */
   | { readonly type: 'json' }
-  | { readonly type: 'either'; readonly options: readonly Shape[]; readonly expected: string }
+  /** `ifObject`: the option that reports what is wrong with an object. */
+  | {
+      readonly type: 'either';
+      readonly options: readonly Shape[];
+      readonly expected: string;
+      readonly ifObject?: Shape;
+    }
   | ObjectShape
   | TaggedShape
   /** A reference to another shape of the same {@link ShapeBook}. */
