@@ -13,6 +13,8 @@ const total = 6000;
 const definitions = 60;
 const spread = 1000;
 const late = 1_000_000;
+/** Less than it takes to compare each execution that has one of two conditions. */
+const maxBuffers = 9000;
 
 interface Sample {
   readonly n: number;
@@ -30,6 +32,8 @@ function statusOf(n: number): ExecutionStatus {
   if (n % 400 === 9) return 'SLEEPING';
   return n < 40 || n % 1000 === 3 ? 'IN_PROGRESS' : 'SUCCEEDED';
 }
+
+const parityOf = (n: number): string => (n % 2 === 0 ? 'even' : 'odd');
 
 const samples: readonly Sample[] = Array.from({ length: total }, (_, n) => {
   const definition = (n * 7) % definitions;
@@ -53,7 +57,7 @@ function executionOf({ n, name, version, status, region, startedAt, completedAt 
     name,
     version,
     definitionHash: version,
-    labels: { region },
+    labels: { region, ...(n === 11 && { rare: 'yes' }), parity: parityOf(n), mirror: parityOf(n < 10 ? n + 1 : n) },
     createdAt: startedAt,
     summary: summaryOf(status, { startedAt, ...(completedAt !== undefined && { completedAt }) }),
   });
@@ -153,4 +157,42 @@ it.each(filters)('reads few pages for %j', async (filter) => {
   const buffers = (await log.next()).reduce((sum, each) => sum + each.buffers, 0);
   // To compare every execution takes at least a page for each.
   expect(buffers).toBeLessThan(total / 2);
+});
+
+it.each<ExecutionFilter>([
+  { labels: { parity: 'odd', mirror: 'even' } },
+  { labels: { mirror: 'even' }, name: 'saga-1' },
+  { labels: { mirror: 'even' }, name: 'saga-1', startedAfter: start },
+  { labels: { mirror: 'even' }, nameGlobs: ['saga-1'], statuses: ['SUCCEEDED', 'IN_PROGRESS', 'SLEEPING', 'FAILED'] },
+])('ends a page of %j after a bounded number of comparisons, and goes on from there', async (filter) => {
+  for (const order of ['desc', 'asc'] as const) {
+    const found: number[] = [];
+    const read: number[] = [];
+    let cursor: string | undefined;
+    do {
+      await log.next();
+      const page = { limit: 3, order, ...(cursor !== undefined && { cursor }) };
+      const answer = await store.listExecutions(filter, page);
+      read.push((await log.next()).reduce((sum, { buffers }) => sum + buffers, 0));
+      found.push(...answer.items.map(({ slot }) => slot));
+      cursor = answer.cursor;
+    } while (cursor !== undefined);
+    // Half of all executions have either condition, and these alone have both.
+    expect(found).toEqual(order === 'asc' ? [1, 3, 5, 7, 9] : [9, 7, 5, 3, 1]);
+    // To compare all that have one takes three pages and more for each.
+    expect(Math.max(...read)).toBeLessThan(maxBuffers);
+  }
+});
+
+it('begins with the rarest label, whatever their order', async () => {
+  await log.next();
+  for (const labels of [
+    { rare: 'yes', region: 'us' },
+    { region: 'us', rare: 'yes' },
+  ]) {
+    const { items } = await store.listExecutions({ labels }, { limit: 50 });
+    expect(items.map(({ slot }) => slot)).toEqual([11]);
+  }
+  const buffers = (await log.next()).reduce((sum, each) => sum + each.buffers, 0);
+  expect(buffers).toBeLessThan(1000);
 });

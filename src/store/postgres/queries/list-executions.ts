@@ -10,14 +10,17 @@ import {
   areFew,
   everyStatus,
   isCommon,
+  isCompared,
   labelIs,
   labelsOf,
+  lastEntry,
   rareConditions,
   scansOf,
   StatementText,
   stretch,
   stretchOf,
   type Keys,
+  type Range,
   type Way,
 } from './list-scans.ts';
 import { isLookedUp } from './looked-up.ts';
@@ -25,11 +28,20 @@ import { decodeRecord, recordColumns, recordNames } from './record-columns.ts';
 import { pageWithin, sizeOf, withinBytes } from './within-bytes.ts';
 
 /** Up to how many rows the two sides of a filter are counted, to begin with the smaller one: at first, and if that does not tell. */
-const countedUpTo = { first: 100, second: 10_000 } as const;
+const countedUpTo = { first: 100, second: 2000 } as const;
+
+/** How many entries of all labels of a filter are counted, to begin with the rarest label. */
+const countedLabels = 20_000;
 
 const bodiesSql = `
 SELECT no FROM definition_body
 WHERE ($1::text IS NULL OR name = $1) AND ($2::text IS NULL OR version = $2) AND ($3::text[] IS NULL OR name LIKE ANY ($3))`;
+
+const rangeOf = ({ order, offset, limit }: ListValues, after: string | undefined): Range => ({
+  order,
+  most: offset + limit + 1,
+  after,
+});
 
 function statementOf(
   filter: ExecutionFilter,
@@ -40,7 +52,7 @@ function statementOf(
 ): Statement {
   const text = new StatementText();
   const { order } = page;
-  const scans = scansOf(filter, keys, way, { order, most: page.offset + page.limit + 1, after }, text);
+  const scans = scansOf(filter, keys, way, rangeOf(page, after), text);
   const source = `
   SELECT ${recordColumns}, ${page.withState ? 'e.state' : "CASE WHEN e.status = 'CORRUPTED' THEN e.state END AS state"}
   FROM (
@@ -103,6 +115,23 @@ async function smallerWay(
   return (await count(connections, otherCount(filter, most))) < most ? 'other' : undefined;
 }
 
+/** The filter with its rarest label first, which is where a list by labels begins. */
+async function withRarestFirst(connections: Connections, filter: ExecutionFilter): Promise<ExecutionFilter> {
+  const labels = labelsOf(filter);
+  if (labels.length < 2) return filter;
+  const text = new StatementText();
+  const most = text.value(Math.ceil(countedLabels / labels.length));
+  const counts = labels.map(
+    (label, place) =>
+      `SELECT ${String(place)} AS place, (SELECT count(*) FROM (SELECT 1 FROM label WHERE ${labelIs(text, label)} LIMIT ${most}) l) AS count`,
+  );
+  const sql = `SELECT place FROM (${counts.join(' UNION ALL ')}) counts ORDER BY count, place LIMIT 1`;
+  const [row] = await connections.query<{ place: number }>('long', { text: sql, values: text.values });
+  const [key, value] = labels[row?.place ?? 0] ?? ['', ''];
+  // A key that is a number comes before all others in any case; then the first one is not always the rarest.
+  return { ...filter, labels: { [key]: value, ...filter.labels } };
+}
+
 /** Whether instants leave so few executions near them that a list compares all of those. */
 async function isNarrow(connections: Connections, filter: ExecutionFilter): Promise<boolean> {
   const text = new StatementText();
@@ -138,6 +167,9 @@ async function keysOf(
  * that few executions have are one scan each without a definition. A label or another condition is a scan, too; together with
  * statuses or definitions the side with fewer rows is read and the other one compared.
  *
+ * Where a page would have to compare more than a bounded number of index entries, it ends after these with a cursor, and the next
+ * page goes on from there.
+ *
  * Of many combinations a stretch of executions is looked at before, which often fills the page or holds all that can fit. A filter
  * that few rows of a large index range satisfy reads that range. The planner chooses the index of a scan by the values, so these
  * statements are not prepared.
@@ -147,18 +179,22 @@ async function keysOf(
  */
 export async function listExecutions(
   connections: Connections,
-  filter: ExecutionFilter,
+  wanted: ExecutionFilter,
   page: ListValues,
   after: string | undefined,
 ): Promise<PageAnswer<ListedValues>> {
-  if (filter.statuses?.length === 0) return { rows: [], more: false };
-  const { keys, isOther } = await keysOf(connections, filter);
+  if (wanted.statuses?.length === 0) return { rows: [], more: false };
+  const { keys, isOther } = await keysOf(connections, wanted);
   if (keys.bodies?.length === 0) return { rows: [], more: false };
+  const filter = await withRarestFirst(connections, wanted);
   const list = async (way: Way): Promise<PageAnswer<ListedValues>> => {
     type Row = ListedValues & { readonly found: number };
     const rows = await connections.query<Row>('long', statementOf(filter, keys, way, page, after));
     const { rows: shown, more } = pageWithin<ListedValues>(rows, page.limit);
-    return { rows: shown.map((row) => decodeRecord(row)), more };
+    const answer = { rows: shown.map((row) => decodeRecord(row)), more };
+    if (more || way !== 'other' || !isCompared(filter, keys)) return answer;
+    const end = await endOf(connections, filter, page, after);
+    return end === undefined ? answer : { ...answer, more: true, after: furthest(page.order, end, shown.at(-1)?.id) };
   };
   if (keys.statuses === undefined && keys.bodies === undefined) return list('other');
   if (!isOther && areFew(keys)) return list('keys');
@@ -174,6 +210,23 @@ export async function listExecutions(
     if (first.more) return first;
   }
   return list((await smaller(countedUpTo.second)) ?? (isOther ? 'other' : 'keys'));
+}
+
+/** The last entry that the page compared, unless it compared all. */
+async function endOf(
+  connections: Connections,
+  filter: ExecutionFilter,
+  page: ListValues,
+  after: string | undefined,
+): Promise<string | undefined> {
+  const text = new StatementText();
+  const sql = lastEntry(filter, rangeOf(page, after), text);
+  return (await connections.query<{ id: string }>('long', { text: sql, values: text.values }))[0]?.id;
+}
+
+/** Entries that were added since the page was read may move its end to before its last row. */
+function furthest(order: 'asc' | 'desc', end: string, last = end): string {
+  return end < last === (order === 'desc') ? end : last;
 }
 
 async function findBodies(connections: Connections, { name, version, nameGlobs }: ExecutionFilter): Promise<number[]> {

@@ -8,6 +8,7 @@ import { int4Array, textArray } from '../columns/binary-array.ts';
 import { lowestIdAt } from '../columns/execution-id.ts';
 import { aheadMillis, endedLate, promptMillis, startedLate } from '../columns/late-ends.ts';
 import { encodeText } from '../columns/text-column.ts';
+import { isLookedUp } from './looked-up.ts';
 
 /** Maximum number of merged scans; more combinations of status and definition are found in two steps, see {@link mergedScan}. */
 const maxScans = 24;
@@ -128,6 +129,16 @@ export type Way = 'ids' | 'keys' | 'other';
 /** Ids that the way `ids` looks at. */
 export const stretch = 2000;
 
+/** Index entries that a page of the way `other` compares beside those that it shows. */
+const maxCompared = 1000;
+
+/** Where a page begins, how many rows it needs at most, and in which order. */
+export interface Range {
+  readonly order: 'asc' | 'desc';
+  readonly most: number;
+  readonly after: string | undefined;
+}
+
 /** What all scans of a statement share. */
 interface Shared {
   readonly order: 'asc' | 'desc';
@@ -218,15 +229,74 @@ function keyConditions(text: StatementText, { statuses, bodies }: Keys): readonl
   ];
 }
 
+/**
+ * Whether the way `other` compares what its index does not answer, so that it may read many entries for few rows. An index has
+ * both a status and standing effects.
+ */
+export function isCompared(filter: ExecutionFilter, keys: Keys): boolean {
+  const others = labelsOf(filter).length + rareConditions(new StatementText(), filter).length;
+  const isIndexed = keys.bodies === undefined && filter.standing === true;
+  const isMore = keys.bodies !== undefined || spans(new StatementText(), filter).late !== undefined;
+  return others > 1 || (others === 1 && (isMore || (keys.statuses !== undefined && !isIndexed)));
+}
+
+/** The first of the conditions that an index of few rows answers. */
+function firstRare(text: StatementText, { parent, hook, failedNodeId, reason }: ExecutionFilter): string[] {
+  const chosen: ExecutionFilter = (parent !== undefined && { parent }) ||
+    (hook !== undefined && { hook }) ||
+    (failedNodeId !== undefined && { failedNodeId }) ||
+    (reason !== undefined && { reason }) || { standing: true };
+  return rareConditions(text, chosen);
+}
+
+/**
+ * The entries that a page of the way `other` compares, by id: the first ones of the index of its first label or another condition,
+ * and with an instant also those that began or ended long after their creation. What follows is left to the next page.
+ */
+function entriesOf(filter: ExecutionFilter, { order, most, after }: Range, text: StatementText): string {
+  const [label] = labelsOf(filter);
+  const { near, late } = spans(text, filter);
+  const beyond = after === undefined ? [] : [`e.id ${order === 'asc' ? '>' : '<'} ${text.value(after)}::uuid`];
+  const limit = text.value(maxCompared + most);
+  const part = (from: string, own: readonly string[]): string => {
+    const where = [...own, ...idBound(text, filter), ...beyond].join(' AND ');
+    return `(SELECT e.id FROM ${from}${where && ` WHERE ${where}`} ORDER BY e.id ${order} LIMIT ${limit})`;
+  };
+  const first =
+    label === undefined
+      ? part('execution e', [...firstRare(text, filter), ...near])
+      : part(`(SELECT execution AS id FROM label WHERE ${labelIs(text, label)}) e`, near);
+  const parts = late === undefined ? [first] : [first, part('execution e', late)];
+  return `(SELECT id FROM (${parts.join(' UNION ALL ')}) parts ORDER BY id ${order} LIMIT ${limit})`;
+}
+
+/** Compares a bounded number of index entries. */
+function comparedScan(filter: ExecutionFilter, keys: Keys, page: Range, text: StatementText): string {
+  const entries = entriesOf(filter, page, text);
+  const labels = labelsOf(filter);
+  const where = [...conditions(text, filter), ...keyConditions(text, keys)];
+  if (labels.length > 0) where.push(hasLabels(text, labels));
+  const { order, most } = page;
+  return `(SELECT k.id FROM ${entries} k CROSS JOIN LATERAL (
+      SELECT 1 FROM execution e WHERE ${isLookedUp('e.id', 'k.id')} AND ${where.join(' AND ')} OFFSET 0
+    ) e ORDER BY k.id ${order} LIMIT ${text.value(most)})`;
+}
+
+/** The id of the last entry that a page compares; no row where the index ends before. */
+export function lastEntry(filter: ExecutionFilter, page: Range, text: StatementText): string {
+  return `SELECT id FROM ${entriesOf(filter, page, text)} k LIMIT 1 OFFSET ${text.value(maxCompared + page.most - 1)}`;
+}
+
 /** The scans of a page in the order of ids, after the id `after`. */
 export function scansOf(
   filter: ExecutionFilter,
   keys: Keys,
   way: Way,
-  page: { readonly order: 'asc' | 'desc'; readonly most: number; readonly after: string | undefined },
+  page: Range,
   text: StatementText,
 ): readonly string[] {
   const { order, after } = page;
+  if (way === 'other' && isCompared(filter, keys)) return [comparedScan(filter, keys, page, text)];
   const labels = labelsOf(filter);
   const [label] = way === 'other' ? labels : [];
   const shared = conditions(text, filter);
