@@ -9,7 +9,14 @@ export type Server = 'store' | 'queue';
 type Method = (...args: unknown[]) => Promise<unknown>;
 
 /** Reads on behalf of a held execution. */
-const reads: ReadonlySet<string> = new Set(['findStanding', 'listStandingRequests', 'findUndo', 'readClaims', 'readInbox', 'readOutputs']);
+const reads: ReadonlySet<string> = new Set([
+  'findStanding',
+  'listStandingRequests',
+  'findUndo',
+  'readClaims',
+  'readInbox',
+  'readOutputs',
+]);
 
 /** How the process in one place reaches the shared servers. Outlives the processes that run in the place. */
 export class Reach {

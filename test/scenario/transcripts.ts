@@ -137,4 +137,6 @@ export function transcripts(): Transcripts {
   );
 }
 
-if (import.meta.filename === process.argv[1]) console.log(JSON.stringify(transcripts(), undefined, 1));
+if (import.meta.filename === process.argv[1]) {
+  process.stdout.write(`${JSON.stringify(transcripts(), undefined, 1)}\n`);
+}

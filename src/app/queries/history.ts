@@ -106,6 +106,8 @@ function shownOf(app: AppContext, row: StepRow): StepBody {
     return body !== undefined && isJson === true ? { body: valueOfJson(body) } : shown;
   }
   if (row.output?.count !== undefined) return { body: { count: row.output.count } };
+  // The row of the start of a child; that of its end has the result.
+  if (row.child !== undefined && !row.final) return { body: { id: row.child } };
   if (choice !== undefined) {
     const { target, matchedCase } = choice;
     return { body: { target, matchedCase: matchedCase ?? null, usedDefault: matchedCase === undefined } };

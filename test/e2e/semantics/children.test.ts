@@ -53,7 +53,9 @@ describe('a workflow node', () => {
     expect(await stage.untilEnd(id)).toMatchObject({ status: 'SUCCEEDED', standing: [] });
     expect(JSON.parse(downstream.calls('/inner/pay')[0]!.body)).toEqual({ of: 7 });
     expect(JSON.parse(downstream.calls('/outer/last')[0]!.body)).toEqual({ got: 12, by: child!.id });
-    expect(rowNames(await stage.steps(id))).toEqual(['sub WORKFLOW', 'sub WORKFLOW', 'last UP']);
+    const rows = await stage.steps(id);
+    expect(rowNames(rows)).toEqual(['sub WORKFLOW', 'sub WORKFLOW', 'last UP']);
+    expect(rows.slice(0, 2).map(({ responseBody }) => responseBody)).toEqual([{ id: child!.id }, { receipt: 12 }]);
     expect(await stage.show(child!.id)).toMatchObject({
       status: 'SUCCEEDED',
       parent: { id, round: 1, nodeId: 'sub', visit: 1 },
