@@ -15,13 +15,24 @@ import type { Options, Row, Scenario } from './report.ts';
 import { chain } from './scenarios/chain.ts';
 import { due } from './scenarios/due.ts';
 import { history } from './scenarios/history.ts';
+import { items } from './scenarios/items.ts';
 import { loop } from './scenarios/loop.ts';
 import { mixed } from './scenarios/mixed.ts';
 import { rolling } from './scenarios/rolling.ts';
 import { sleepers } from './scenarios/sleepers.ts';
 import { soak } from './scenarios/soak.ts';
 
-const scenarios: Readonly<Record<string, Scenario>> = { chain, due, history, loop, mixed, rolling, sleepers, soak };
+const scenarios: Readonly<Record<string, Scenario>> = {
+  chain,
+  due,
+  history,
+  items,
+  loop,
+  mixed,
+  rolling,
+  sleepers,
+  soak,
+};
 
 const backends = ['embedded', 'postgres', 'redis', 'cluster'] as const;
 

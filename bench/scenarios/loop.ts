@@ -1,17 +1,12 @@
 import { Pool } from 'undici';
 import { startBackend } from '../backends.ts';
-import { percentile, post, pushDefinition, wait } from '../load.ts';
+import { percentile, post, pushDefinition } from '../load.ts';
 import { startPods, stopPods } from '../pods.ts';
-import { cpuMillis, startMock, type Mock, type Server } from '../processes.ts';
-import { say, type Add, type NamedDefinition, type Options } from '../report.ts';
+import { startMock, type Server } from '../processes.ts';
+import type { Add, NamedDefinition, Options } from '../report.ts';
+import { reportCosts, watch } from './costs.ts';
 
 const iterationsOfTarget = 100_000;
-
-/** Of all iterations, those at either end that are compared. */
-const share = 0.1;
-
-/** Iterations before the first that are compared: V8 is cold for some thousand executions' worth of work. */
-const warmUpShare = 0.05;
 
 function loopDefinition(mockUrl: string): NamedDefinition {
   const call = (path: string): unknown => ({
@@ -41,62 +36,6 @@ function loopDefinition(mockUrl: string): NamedDefinition {
       { kind: 'fail', id: 'enough', reason: 'That was all.' },
     ],
   };
-}
-
-interface Sample {
-  readonly done: number;
-  readonly at: number;
-  readonly pod: number;
-  readonly postgres: number;
-}
-
-/** Cost of what was done between two points, each given as a share of all. */
-function costBetween(samples: readonly Sample[], from: number, to: number): Sample {
-  const at = (done: number): Sample => samples.find((sample) => sample.done >= done) ?? (samples.at(-1) as Sample);
-  const [start, end] = [at(from), at(to)];
-  const done = Math.max(1, end.done - start.done);
-  return {
-    done,
-    at: (end.at - start.at) / done,
-    pod: (end.pod - start.pod) / done,
-    postgres: (end.postgres - start.postgres) / done,
-  };
-}
-
-/** Watches a counter of the mock until it has reached `count`. */
-async function watch(
-  which: keyof Mock['counts'],
-  count: number,
-  {
-    mock,
-    server,
-    postgres,
-  }: { readonly mock: Mock; readonly server: Server; readonly postgres: () => Promise<number> },
-): Promise<readonly Sample[]> {
-  const samples: Sample[] = [];
-  for (let told = 0; ;) {
-    const done = mock.counts[which];
-    samples.push({ done, at: performance.now(), pod: cpuMillis(server.pid), postgres: await postgres() });
-    if (done >= count) return samples;
-    if (Math.floor((done / count) * 10) > told) {
-      told = Math.floor((done / count) * 10);
-      say(`${which}: ${String(done)} of ${String(count)}`);
-    }
-    await wait(0.25);
-  }
-}
-
-function reportCosts(add: Add, title: string, samples: readonly Sample[], count: number): void {
-  const first = costBetween(samples, count * warmUpShare, count * (warmUpShare + share));
-  const last = costBetween(samples, count * (1 - share), count);
-  add(`${title}: first, pod CPU`, first.pod, 'ms');
-  add(`${title}: last, pod CPU`, last.pod, 'ms');
-  if (last.postgres > 0) {
-    add(`${title}: first, Postgres CPU`, first.postgres, 'ms');
-    add(`${title}: last, Postgres CPU`, last.postgres, 'ms');
-  }
-  add(`${title}: last to first, CPU`, (last.pod + last.postgres) / (first.pod + first.postgres), 'ratio', '<= 1.2');
-  add(`${title}: last to first, time`, last.at / first.at, 'ratio');
 }
 
 /** How long clients wait. */

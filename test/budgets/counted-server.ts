@@ -1,46 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { Pool } from 'undici';
-import { stop, untilReady } from '../../bench/processes.ts';
 import { chainDefinition } from '../../bench/scenarios/chain.ts';
-import { compileCache, main } from '../e2e/trama-process.ts';
-import { freePorts } from '../servers/free-ports.ts';
-import type { Order, Phase, ServerWork } from './instruments.ts';
+import { CountedProcess, inTime } from './counted-process.ts';
+import type { Phase, ServerWork } from './instruments.ts';
 import { StepDownstream } from './step-downstream.ts';
 
 /** Workflows that run at once. */
 export const waveSize = 64;
-
-/** The instruments delay renewals and heartbeats, so leases and memberships last for hours. */
-const settings = {
-  LOGGING_LEVEL: 'error',
-  RUNTIME_WORKERCOUNT: '256',
-  HTTP_PERHOST_MAXCONCURRENCY: '128',
-  REDIS_QUEUE_CONSUMER_PROCESSINGTIMEOUTMILLIS: '10800000',
-  REDIS_SHARDING_MEMBERSHIPTTLMILLIS: '10800000',
-};
-
-/** Ends what hangs; measures nothing. */
-const deadlineMillis = 60_000;
-const instruments = new URL('instruments.ts', import.meta.url).href;
-
-/** Rejects when something takes too long. */
-async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} takes too long.`)), deadlineMillis);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /**
  * A server that counts what it does, the downstream of its workflows, and the client that submits them: chains of three calls.
@@ -49,42 +15,23 @@ async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
  * goes on. So it writes as much at once on a busy machine as on an idle one, and what it does for a workflow is the same.
  */
 export class CountedServer {
-  /** Where the embedded store is, if it is used. */
-  readonly dataDir: string;
-  readonly #process: ChildProcess;
+  readonly #process: CountedProcess;
   readonly #downstream: StepDownstream;
-  readonly #pool: Pool;
   #runPath = '';
 
-  private constructor(dataDir: string, child: ChildProcess, downstream: StepDownstream, pool: Pool) {
-    this.dataDir = dataDir;
-    this.#process = child;
+  private constructor(server: CountedProcess, downstream: StepDownstream) {
+    this.#process = server;
     this.#downstream = downstream;
-    this.#pool = pool;
     downstream.together = (send): Promise<void> => this.#stopped(send);
-    process.once('exit', this.#kill);
   }
 
   /** Starts the sources of this checkout, or the build of the checkout at `root`. */
   static async start(env: Readonly<Record<string, string>>, root?: string): Promise<CountedServer> {
-    const entry = root === undefined ? main : join(root, 'dist/cli/main.js');
-    // As the program is started by its own first line.
-    const [firstLine = ''] = (await readFile(entry, 'utf8')).split('\n', 1);
-    const options = firstLine.split(' ').filter((word) => word.startsWith('--'));
-    const dataDir = await mkdtemp(join(tmpdir(), 'trama-budgets-'));
-    const [port] = await freePorts(1);
-    const args = ['--import', instruments, entry, 'serve', '--port', String(port), '--data-dir', dataDir];
-    const child = spawn(process.execPath, [...options, ...args], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      env: { PATH: process.env['PATH'], ...compileCache(), ...settings, ...env },
-    });
-    const url = `http://127.0.0.1:${String(port)}`;
-    const pool = new Pool(url, { connections: waveSize, pipelining: 1 });
-    const server = new CountedServer(dataDir, child, await StepDownstream.start(waveSize), pool);
+    const child = await CountedProcess.start({ env, root, connections: waveSize });
+    const server = new CountedServer(child, await StepDownstream.start(waveSize));
     try {
-      await untilReady(url, child);
       const definition = chainDefinition(`http://127.0.0.1:${String(server.downstreamPort)}`);
-      await server.#post('/workflows/definitions', definition);
+      await child.ask('POST', '/workflows/definitions', definition);
       server.#runPath = `/workflows/definitions/${definition.name}/${definition.version}/run`;
       return server;
     } catch (error) {
@@ -93,24 +40,18 @@ export class CountedServer {
     }
   }
 
+  /** Where the embedded store is, if it is used. */
+  get dataDir(): string {
+    return this.#process.dataDir;
+  }
+
   get downstreamPort(): number {
     return this.#downstream.port;
   }
 
-  readonly #kill = (): void => {
-    this.#process.kill('SIGKILL');
-  };
-
-  async #post(path: string, body: unknown): Promise<void> {
-    const headers = { 'content-type': 'application/json' };
-    const response = await this.#pool.request({ method: 'POST', path, headers, body: JSON.stringify(body) });
-    const text = await response.body.text();
-    if (response.statusCode !== 200) throw new Error(`${path} was answered ${String(response.statusCode)}: ${text}`);
-  }
-
   /** Sends something while the server is stopped. */
   async #stopped(send: () => Promise<unknown>): Promise<void> {
-    const pid = Number(this.#process.pid);
+    const { pid } = this.#process;
     process.kill(pid, 'SIGSTOP');
     // A process that runs on another core stops a moment later. See proc(5): the state stands after the name.
     while (!/\) [TX] /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))) await setImmediate();
@@ -129,9 +70,9 @@ export class CountedServer {
         else reject(failure);
       };
     });
-    let submissions: readonly Promise<void>[] = [];
+    let submissions: readonly Promise<unknown>[] = [];
     await this.#stopped(async () => {
-      submissions = Array.from({ length: waveSize }, () => this.#post(this.#runPath, body));
+      submissions = Array.from({ length: waveSize }, () => this.#process.ask('POST', this.#runPath, body));
       // The client has written them when its turn of the event loop is over.
       await setImmediate();
     });
@@ -141,35 +82,22 @@ export class CountedServer {
   /** Runs so many waves of chains, one after the other; resolves when all of them are over. */
   async run(waves: number): Promise<void> {
     for (let wave = 0; wave < waves; wave++) await this.#wave();
-    for (;;) {
-      const { body } = await this.#pool.request({ method: 'GET', path: '/workflows?status=IN_PROGRESS&limit=1' });
-      if ((await body.text()) === '[]') return;
-    }
+    while ((await this.#process.ask('GET', '/workflows?status=IN_PROGRESS&limit=1')) !== '[]');
   }
 
   /** Begins to count. */
   async begin(phase: Phase): Promise<void> {
-    await this.#order({ begin: phase });
+    await this.#process.begin(phase);
   }
 
   /** Ends counting; what the server did meanwhile. */
-  async end(): Promise<ServerWork> {
-    return (await this.#order({ end: true })) as ServerWork;
-  }
-
-  async #order(order: Order): Promise<unknown> {
-    const answer = once(this.#process, 'message') as Promise<[unknown]>;
-    this.#process.send(order);
-    const [message] = await inTime('Counting', answer);
-    return message;
+  end(): Promise<ServerWork> {
+    return this.#process.end();
   }
 
   /** Ends the process and removes its data. */
   async close(): Promise<void> {
-    await this.#pool.destroy();
-    await stop(this.#process);
-    process.off('exit', this.#kill);
+    await this.#process.close();
     this.#downstream.close();
-    await rm(this.dataDir, { recursive: true, force: true });
   }
 }

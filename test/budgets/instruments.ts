@@ -15,7 +15,7 @@ import workerThreads, { BroadcastChannel, isMainThread } from 'node:worker_threa
 export type Phase = 'work' | 'promises';
 
 /** A message of the parent. */
-export type Order = { readonly begin: Phase } | { readonly end: true };
+export type Order = { readonly begin: Phase } | { readonly end: true } | { readonly live: true };
 
 /** Bytes over connections to a port that the server has opened. */
 export interface Traffic {
@@ -73,6 +73,12 @@ class HeapMeter {
       includeObjectsCollectedByMajorGC: true,
       includeObjectsCollectedByMinorGC: true,
     } as inspector.HeapProfiler.StartSamplingParameterType);
+  }
+
+  /** Bytes of the heap without garbage. */
+  live(): number {
+    this.#session.post('HeapProfiler.collectGarbage');
+    return process.memoryUsage().heapUsed;
   }
 
   end(): ReadonlyMap<string, number> {
@@ -229,6 +235,8 @@ function serveParent(): void {
     if ('begin' in order) {
       begin(order.begin);
       process.send?.('begun');
+    } else if ('live' in order) {
+      process.send?.(heap.live());
     } else {
       void end().then((work) => process.send?.(work));
     }
