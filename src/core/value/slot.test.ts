@@ -29,9 +29,12 @@ describe('shards of ids', () => {
     assert(
       property(uuid({ version: 7 }), shards, (id, [count, index]) => {
         const moved = idInShard(id, count, index);
-        expect(moved?.slice(0, -3)).toBe(id.slice(0, -3));
+        // A few ids have no digits for a shard of less than 64 slots.
+        if (moved === undefined) expect(count).toBeGreaterThan(256);
+        if (moved === undefined) return;
+        expect(moved.slice(0, -3)).toBe(id.slice(0, -3));
         expect(moved).toMatch(/^[0-9a-f-]{36}$/);
-        expect(shardOf(slotOf(moved ?? ''), count)).toBe(index);
+        expect(shardOf(slotOf(moved), count)).toBe(index);
       }),
     );
   });

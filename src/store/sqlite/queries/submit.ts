@@ -33,9 +33,8 @@ const insertKeySql =
   'INSERT INTO start_key (caller, key, fingerprint, execution_id, created_at) VALUES (?, ?, ?, ?, ?)';
 
 const insertExecutionSql = `
-INSERT INTO execution (no, id, slot, name, version, body, labels, created_at, due_at, standing,
-  status, round, started_at, completed_at, reason, failed_node_id, failure_description, callback_warning, callback_keys,
-  parent, root, link)
+INSERT INTO execution (no, id, slot, name, version, body, labels, created_at, due_at, standing, parent, root, link,
+  status, round, started_at, completed_at, reason, failed_node_id, failure_description, callback_warning, callback_keys)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING`;
 
@@ -121,8 +120,11 @@ export function submit(session: Session): Operations['submit'] {
       x.createdAt,
       x.dueAt,
       0,
+      place[0],
+      place[1],
+      place[2],
+      // The only list that is spread, and the last argument: V8 makes no array for it.
       ...x.summary,
-      ...place,
     );
     if (inserted === 0) return { kind: 'created' };
     insertRun(no, x.claim, x.claim === null ? 0 : 1, x.updatedAt, x.state);
