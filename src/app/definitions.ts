@@ -4,8 +4,7 @@ import type { Page, PageRequest } from '../ports/records.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { gatherPage } from './queries/gather-page.ts';
 import { instant } from './instants.ts';
-import { startedBy, storedCycle } from './family/started-definitions.ts';
-import type { Plan } from '../core/plan.ts';
+import { cycleWarnings, storedPlans } from './family/started-definitions.ts';
 import type { AppContext } from './context.ts';
 
 /** The outcome of checking a definition. */
@@ -58,19 +57,8 @@ export async function putDefinition(app: AppContext, definition: Json, id?: stri
   }
   return granted({
     ...recordDocument(app, result.record),
-    warnings: app.masker.json([...compiled.warnings, ...(await cycleWarnings(app, compiled.plan))]),
+    warnings: app.masker.json([...compiled.warnings, ...(await cycleWarnings(compiled.plan, storedPlans(app)))]),
   });
-}
-
-/** Warns of a definition that starts itself through others that are stored; only these say so. */
-async function cycleWarnings(app: AppContext, plan: Plan): Promise<readonly string[]> {
-  if (startedBy(plan).length === 0) return [];
-  const names = await storedCycle(app, plan);
-  if (names === undefined) return [];
-  const path = names.map((name) => JSON.stringify(name)).join(', which starts ');
-  return [
-    `nodes: ${JSON.stringify(plan.name)} starts ${path}: each run may start another one; a family is at most 10 deep.`,
-  ];
 }
 
 /** Finds a record by id, or by name and version (`latest`: most recently created). */

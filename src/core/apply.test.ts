@@ -2,7 +2,7 @@
 import { callsOf } from './call/ending-call.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Journal } from '../scenario/journal.ts';
+import { Journal } from '../scenario/play/journal.ts';
 import { randomDefinition } from '../../simulator/random-definition.ts';
 import { Random } from '../../simulator/random.ts';
 import { type DefinitionView, viewOf } from '../../simulator/definition-view.ts';
@@ -210,7 +210,7 @@ function happen(machine: Machine, random: Random): void {
     case 12: {
       const phase = random.pick(['UP', 'DOWN'] as const);
       const nodeId = anyToken?.nodeId ?? 'nowhere';
-      const undone = phase === 'DOWN' ? machine.journal.findUnfinished(state.round, nodeId, undefined) : undefined;
+      const undone = phase === 'DOWN' ? machine.journal.findUnfinished(state.round, { nodeId }) : undefined;
       const target = undone === undefined ? undefined : { target: undone };
       const outcome = random.pick(['succeeded', 'failed'] as const);
       machine.apply({ type: 'resolved', nodeId, phase, outcome, reason: 'So.', body: 1, ...target }, advance);

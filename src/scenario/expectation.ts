@@ -1,7 +1,8 @@
 /** Compares the expectations of a scenario with what happened. */
 import { canonicalJson, jsonEqual, stringifyJson } from '../core/value/json.ts';
 import type { Json } from '../core/value/json.ts';
-import type { StandingEffect } from './journal.ts';
+import type { StandingEffect } from './play/journal.ts';
+import { nodeName } from './names.ts';
 import type { Expectation, ExpectedEffect } from './scenario.ts';
 
 /** One difference between an expectation and what happened. */
@@ -14,7 +15,8 @@ export interface Difference {
 /** The outcome of an execution, as far as a scenario can state expectations about it. */
 export interface Happened {
   readonly status: string;
-  readonly calls: readonly string[];
+  /** All names of each call, the most exact one first. */
+  readonly calls: readonly (readonly string[])[];
   readonly standing: readonly StandingEffect[];
   readonly result?: Json;
   readonly failedNodeId?: string;
@@ -30,8 +32,11 @@ export function differences(expect: Expectation, happened: Happened): readonly D
       found.push({ field, lines: [`- ${wanted}`, `+ ${happened[field] ?? '(none)'}`] });
     }
   }
-  if (expect.calls !== undefined && expect.calls.join('\n') !== happened.calls.join('\n')) {
-    found.push({ field: 'calls', lines: diffLines(expect.calls, happened.calls) });
+  if (expect.calls !== undefined) {
+    const calls = namedAs(expect.calls, happened.calls);
+    if (expect.calls.join('\n') !== calls.join('\n')) {
+      found.push({ field: 'calls', lines: diffLines(expect.calls, calls) });
+    }
   }
   if (expect.standing !== undefined) {
     const lines = standingLines(expect.standing, happened.standing);
@@ -42,6 +47,14 @@ export function differences(expect: Expectation, happened: Happened): readonly D
     found.push({ field: 'result', lines: [`- ${stringifyJson(expect.result.body)}`, `+ ${got}`] });
   }
   return found;
+}
+
+/** Each call by the name that is expected in its place, else by one that is expected anywhere, else by its most exact one. */
+function namedAs(expected: readonly string[], calls: Happened['calls']): readonly string[] {
+  const known = new Set(expected);
+  return calls.map(
+    (names, i) => names.find((name) => name === expected[i]) ?? names.find((name) => known.has(name)) ?? names[0] ?? '',
+  );
 }
 
 /** A missing result meets an expected null. */
@@ -63,13 +76,14 @@ function agrees(wanted: ExpectedEffect, effect: StandingEffect): boolean {
   return canonicalJson({ ...effect, ...wanted }) === canonicalJson({ ...effect });
 }
 
-function effectText({ nodeId, visit, round, outcome }: ExpectedEffect): string {
+function effectText({ nodeId, item, visit, round, outcome }: ExpectedEffect): string {
   const details = [
     ...(visit === undefined ? [] : [`visit ${String(visit)}`]),
     ...(round === undefined ? [] : [`round ${String(round)}`]),
     ...(outcome === undefined ? [] : [outcome]),
   ];
-  return details.length === 0 ? nodeId : `${nodeId} (${details.join(', ')})`;
+  const name = nodeName([{ nodeId, item }]);
+  return details.length === 0 ? name : `${name} (${details.join(', ')})`;
 }
 
 /** Longest lists compared line by line; longer ones are compared from the first difference on. */

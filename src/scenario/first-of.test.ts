@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compileDefinition } from '../core/definition/compile.ts';
 import type { Plan } from '../core/plan.ts';
 import { type Json, type JsonObject, parseJson } from '../core/value/json.ts';
-import { readScenario } from './read.ts';
+import { readScenario } from './document/read.ts';
 import { simulate, type SimulationResult } from './simulate.ts';
 
 const url = 'http://a.example';

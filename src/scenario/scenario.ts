@@ -1,4 +1,3 @@
-import type { CallPhase } from '../core/context/context.ts';
 import type { Json, JsonObject } from '../core/value/json.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 
@@ -33,7 +32,12 @@ export interface ScenarioAnswer {
 }
 
 /** An action of a person at an instant, in milliseconds from the start. */
-export type ScenarioAction =
+export type ScenarioAction = PlainAction & {
+  /** The name of the workflow node whose execution it is about; absent for the root. */
+  readonly at?: string;
+};
+
+type PlainAction =
   | { readonly do: 'cancel'; readonly atMillis: number; readonly reason?: string }
   | { readonly do: 'terminate'; readonly atMillis: number }
   | { readonly do: 'wake'; readonly atMillis: number }
@@ -44,6 +48,8 @@ export type ScenarioAction =
       readonly atMillis: number;
       readonly nodeId: string;
       readonly visit?: number;
+      /** The places of the items that the visit belongs to, outermost first. */
+      readonly item?: readonly number[];
       readonly phase: 'UP' | 'DOWN';
       readonly outcome: 'succeeded' | 'failed';
       readonly body?: Json;
@@ -53,6 +59,7 @@ export type ScenarioAction =
 /** An expected standing effect: every given field must match. */
 export interface ExpectedEffect {
   readonly nodeId: string;
+  readonly item?: readonly number[];
   readonly visit?: number;
   readonly round?: number;
   readonly outcome?: 'succeeded' | 'unknown';
@@ -61,7 +68,7 @@ export interface ExpectedEffect {
 /** The expected outcome of the execution; absent fields are not checked. */
 export interface Expectation {
   readonly status?: ExecutionStatus;
-  /** Every call in the order in which they went out, as `<node id or hook>:<UP|DOWN|HOOK>`. */
+  /** Every call in the order in which they went out, by one of its names; see `callNames`. */
   readonly calls?: readonly string[];
   /** All standing effects, in any order. */
   readonly standing?: readonly ExpectedEffect[];
@@ -82,7 +89,7 @@ export interface Scenario {
   readonly payload: JsonObject;
   readonly labels: Readonly<Record<string, string>>;
   readonly vars: Readonly<Record<string, string>>;
-  /** By {@link callName}: one answer per call; the last one repeats. Never an empty list. */
+  /** By a name of the call (`callNames`): one answer per call of that name; the last one repeats. Never an empty list. */
   readonly answers: ReadonlyMap<string, readonly ScenarioAnswer[]>;
   /** In the order of their instants. */
   readonly actions: readonly ScenarioAction[];
@@ -91,8 +98,3 @@ export interface Scenario {
 
 /** The start of scenarios that name none: 2030-01-01T00:00:00Z. */
 export const defaultStart: number = Date.UTC(2030, 0, 1);
-
-/** The name of a call in scenarios and traces, without its visit: `charge:UP`, `charge:DOWN`, `onSuccessCallback:HOOK`. */
-export function callName(nodeId: string, phase: CallPhase): string {
-  return `${nodeId}:${phase}`;
-}

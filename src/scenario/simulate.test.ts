@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compileDefinition } from '../core/definition/compile.ts';
 import type { Json, JsonObject } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
-import { readScenario } from './read.ts';
+import { readScenario } from './document/read.ts';
 import { simulate } from './simulate.ts';
 import type { SimulationOptions, SimulationResult } from './simulate.ts';
 import type { CallEntry } from './trace.ts';

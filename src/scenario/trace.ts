@@ -12,14 +12,18 @@ export interface TracedRequest {
 }
 
 interface Entry {
-  /** Virtual milliseconds since the execution began. */
+  /** Virtual milliseconds since the root began. */
   readonly atMillis: number;
+  /** The name of the workflow node whose execution it is about, such as `ship`; absent for the root. */
+  readonly run?: string;
   /** A sentence for people. */
   readonly note?: string;
 }
 
 interface NodeEntry extends Entry {
   readonly nodeId: string;
+  /** The places of the items of loops that it belongs to, outermost first; absent outside of all loops. */
+  readonly item?: readonly number[];
   readonly visit: number;
   readonly round: number;
 }

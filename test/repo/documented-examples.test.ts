@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compileDefinition } from '../../src/core/definition/compile.ts';
 import { isJsonObject, type Json, stringifyJson } from '../../src/core/value/json.ts';
 import type { Plan } from '../../src/core/plan.ts';
-import { readScenario } from '../../src/scenario/read.ts';
+import { readScenario } from '../../src/scenario/document/read.ts';
 import { simulate, type SimulationResult } from '../../src/scenario/simulate.ts';
 import {
   type Block,

@@ -10,7 +10,7 @@ import { createOfflineServer } from '../../src/compose/offline-server.ts';
 import { stepPhases } from '../../src/core/history.ts';
 import { documentShape, shapeBook } from '../../src/core/definition/shape/document-shape.ts';
 import type { Shape, ShapeBook } from '../../src/core/definition/shape/shape.ts';
-import { scenarioShape, scenarioShapes } from '../../src/scenario/shape.ts';
+import { scenarioShape, scenarioShapes } from '../../src/scenario/document/shape.ts';
 import { root } from './source-files.ts';
 
 const page = (path: string): string => readFileSync(join(root, path), 'utf8');

@@ -5,7 +5,7 @@ import { parseDefinitionText, parseDocumentText } from '../../src/cli/documents/
 import { compileDefinition, type Compilation } from '../../src/core/definition/compile.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import type { Json } from '../../src/core/value/json.ts';
-import { readScenario } from '../../src/scenario/read.ts';
+import { readScenario } from '../../src/scenario/document/read.ts';
 import { simulate } from '../../src/scenario/simulate.ts';
 
 const root = join(import.meta.dirname, '../../examples');

@@ -13,7 +13,7 @@ import { parseDocumentText } from '../../src/cli/documents/document-file.ts';
 import { compileDefinition } from '../../src/core/definition/compile.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import { isJsonObject, type Json, type JsonObject, stringifyJson } from '../../src/core/value/json.ts';
-import { readScenario } from '../../src/scenario/read.ts';
+import { readScenario } from '../../src/scenario/document/read.ts';
 import { simulate, type SimulationResult } from '../../src/scenario/simulate.ts';
 import { validDefinitions } from '../definitions/valid.ts';
 

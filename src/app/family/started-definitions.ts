@@ -36,14 +36,34 @@ export async function startsOnly(
   return true;
 }
 
+/** Finds the plan of a definition that a node starts; undefined if there is none. */
+export type FindPlan = (definition: WorkflowPlan['definition']) => Promise<Plan | undefined> | Plan | undefined;
+
+/** Finds plans among the definitions that are stored now. */
+export function storedPlans({
+  store,
+  plans,
+}: Pick<AppContext, 'plans'> & { readonly store: Pick<AppContext['store'], 'getDefinition'> }): FindPlan {
+  return async (definition) => {
+    const record = await store.getDefinition(definition);
+    return record && (await plans.load(record.hash));
+  };
+}
+
 /**
- * The names through which a run of the plan may start a run of its own definition, by what is stored now: `a starts b, which starts a`.
- * Undefined if it does not, or does so itself, which its validation says.
+ * The warning that a run of the plan may start a run of its own definition through others: `a starts b, which starts a`. None if it does not,
+ * or does so itself, which its validation says.
  */
-export async function storedCycle(
-  { store, plans }: Pick<AppContext, 'plans'> & { readonly store: Pick<AppContext['store'], 'getDefinition'> },
-  plan: Plan,
-): Promise<readonly string[] | undefined> {
+export async function cycleWarnings(plan: Plan, find: FindPlan): Promise<readonly string[]> {
+  const names = await cycleOf(plan, find);
+  if (names === undefined) return [];
+  const path = names.map((name) => JSON.stringify(name)).join(', which starts ');
+  return [
+    `nodes: ${JSON.stringify(plan.name)} starts ${path}: each run may start another one; a family is at most 10 deep.`,
+  ];
+}
+
+async function cycleOf(plan: Plan, find: FindPlan): Promise<readonly string[] | undefined> {
   const seen = new Set<string>();
   let level = startedBy(plan).map((definition) => ({ definition, path: [definition.name] }));
   for (let depth = 1; depth <= maxDepth && level.length > 0; depth++) {
@@ -52,8 +72,7 @@ export async function storedCycle(
       const key = JSON.stringify([definition.name, definition.version]);
       if (definition.name === plan.name || seen.has(key)) continue;
       seen.add(key);
-      const record = await store.getDefinition(definition);
-      const below = record && (await plans.load(record.hash));
+      const below = await find(definition);
       for (const started of below === undefined ? [] : startedBy(below)) {
         if (started.name === plan.name) return [...path, plan.name];
         next.push({ definition: started, path: [...path, started.name] });

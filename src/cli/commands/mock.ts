@@ -1,15 +1,17 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { readScenario } from '../../scenario/read.ts';
+import { readScenario } from '../../scenario/document/read.ts';
 import type { Json } from '../../core/value/json.ts';
 import { DuplicateKey, parseUniqueJson } from '../../core/value/unique-json.ts';
-import { callName, defaultStart, type Scenario, type ScenarioAnswer } from '../../scenario/scenario.ts';
+import { Definitions } from '../../scenario/definitions.ts';
+import { defaultStart, type Scenario, type ScenarioAnswer } from '../../scenario/scenario.ts';
 import type { Plan } from '../../core/plan.ts';
 import { readDocumentFile } from '../documents/document-file.ts';
 import { serverUrl } from '../api-client.ts';
 import { localGuard } from '../server/local-services.ts';
 import { MockServer, type MockOptions } from '../mock/mock-server.ts';
-import type { MockRoute } from '../mock/routes.ts';
+import { type MockRoute, routesOf } from '../mock/routes.ts';
 import { planOfFile } from '../documents/plan-file.ts';
+import { givenDefinitions, withOption } from '../documents/with-files.ts';
 import { untilStopped } from '../server/signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
@@ -25,11 +27,12 @@ interface Options {
   readonly allowHost: readonly string[];
   readonly url?: string;
   readonly quiet?: true;
+  readonly with?: readonly string[];
 }
 
 /** `trama mock`: serves every call of a definition until it is stopped. */
 export function defineMock(command: Command, terminal: Terminal): void {
-  command
+  withOption(command)
     .argument('<file>', 'a definition in JSON or YAML; - for standard input')
     .option(
       '--port <port>',
@@ -74,7 +77,8 @@ by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage
     )
     .action(async (file: string, options: Options) => {
       const plan = planOfFile(file, terminal);
-      const mock = new MockServer(mockOptions(plan, options, terminal));
+      const others = givenDefinitions(options.with, terminal).map((given) => given.plan);
+      const mock = new MockServer(mockOptions(new Definitions(plan, others), others, options, terminal));
       const url = await listen(mock, options.port ?? namedPort(mock.routes) ?? 9090);
       // Listens for signals before the first line: its reader may stop the mock at once.
       const signals = untilStopped(() => undefined);
@@ -85,12 +89,21 @@ by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage
     });
 }
 
-function mockOptions(plan: Plan, options: Options, terminal: Terminal): MockOptions {
+function mockOptions(
+  definitions: Definitions,
+  others: readonly Plan[],
+  options: Options,
+  terminal: Terminal,
+): MockOptions {
+  const { root: plan } = definitions;
   if (options.scenario !== undefined && options.callback !== undefined)
     throw new CliProblem('Give --scenario or --callback, not both: a scenario says how its callbacks look.');
   return {
-    plan,
-    scenario: options.scenario === undefined ? hopeful(plan, options.callback) : scenarioOf(options.scenario, plan),
+    definitions,
+    scenario:
+      options.scenario === undefined
+        ? hopeful(definitions, options.callback)
+        : scenarioOf(options.scenario, plan, others),
     latencyMillis: options.latency,
     failureRatio: options.failures,
     failureStatus: options.failureStatus,
@@ -105,17 +118,16 @@ function mockOptions(plan: Plan, options: Options, terminal: Terminal): MockOpti
 }
 
 /** A scenario that only sets how callbacks look, if anything. */
-function hopeful(plan: Plan, callback: Json | undefined): Scenario {
+function hopeful(definitions: Definitions, callback: Json | undefined): Scenario {
   const answers = new Map<string, readonly ScenarioAnswer[]>();
-  for (const node of plan.nodes.values()) {
-    if (callback === undefined || node.kind !== 'task' || node.mode !== 'async') continue;
-    answers.set(callName(node.id, 'UP'), [{ headers: {}, callbacks: [{ body: callback }] }]);
+  for (const { name, isAsync } of routesOf(definitions)) {
+    if (callback !== undefined && isAsync) answers.set(name, [{ headers: {}, callbacks: [{ body: callback }] }]);
   }
   return { startedAt: defaultStart, payload: {}, labels: {}, vars: {}, answers, actions: [] };
 }
 
-function scenarioOf(file: string, plan: Plan): Scenario {
-  const read = readScenario(readDocumentFile(file), plan, { isRun: false });
+function scenarioOf(file: string, plan: Plan, others: readonly Plan[]): Scenario {
+  const read = readScenario(readDocumentFile(file), plan, { isRun: false, with: others });
   if (read.ok) return read.scenario;
   throw new CliProblem([`${file} is no valid scenario:`, ...read.errors.map((line) => `  - ${line}`)], exitCodes.found);
 }

@@ -4,6 +4,7 @@ import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../co
 import { parseUniqueJson } from '../../core/value/unique-json.ts';
 import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
 import { readDocumentFile, readNotedDefinition } from '../documents/document-file.ts';
+import { givenDefinitions, withOption } from '../documents/with-files.ts';
 import { startEmbedded } from '../server/embedded-server.ts';
 import { follow, isOver } from '../view/follow.ts';
 import { LiveTimeline } from '../view/live-timeline.ts';
@@ -20,6 +21,7 @@ interface RunOptions {
   readonly apiKey?: string;
   readonly json?: true;
   readonly verbose?: true;
+  readonly with?: readonly string[];
 }
 
 /**
@@ -27,7 +29,7 @@ interface RunOptions {
  * the saga.
  */
 export function defineRun(command: Command, terminal: Terminal): void {
-  command
+  withOption(command)
     .argument('<what>', 'a definition in JSON or YAML, - for standard input; or name@version or name of a stored one')
     .addOption(new Option('--payload <json>', 'the payload as JSON, or @file'))
     .addOption(
@@ -47,11 +49,17 @@ Exit codes: 0 started (with --wait: SUCCEEDED), 1 refused or ended otherwise, 2 
 
 A name without a version is the latest one that was stored. What is the name of a file is taken as that file.
 
+--with needs no server: the one that is started for this run stores these definitions. On another server a definition that a node
+starts must be stored already (trama push).
+
 Without a server the saga runs in a directory of its own that is removed afterwards. If it waits for a person, Ctrl-C
 ends the run. A hook that is not delivered by its end is not called again.`,
     )
     .action(async (what: string, options: RunOptions) => {
       const stored = storedOf(what);
+      if (options.with !== undefined && (stored !== undefined || serverUrl(options.url, terminal) !== undefined)) {
+        throw new CliProblem(withoutServer);
+      }
       const input = { payload: payloadOf(options), labels: labelsOf(options) };
       if (stored !== undefined) {
         const start: Start = { path: stored, request: input };
@@ -66,13 +74,18 @@ ends the run. A hook that is not delivered by its end is not called again.`,
       const definition = readNotedDefinition(what, terminal);
       const request: Start = { path: '/workflows/run', request: { definition, ...input } };
       const url = serverUrl(options.url, terminal);
-      if (url === undefined) await runEmbedded(request, options, terminal);
-      else {
+      if (url === undefined) {
+        const others = givenDefinitions(options.with, terminal).map((given) => given.definition);
+        await runEmbedded(request, others, options, terminal);
+      } else {
         const api = createApiClient(url, credentialOf(options.apiKey, terminal));
         await runOn(api, request, options, options.wait === true, terminal);
       }
     });
 }
+
+const withoutServer =
+  '--with only works without a server: this one must have the definitions that nodes start (trama push), and nothing is stored by a run.';
 
 /** The arguments of a run. */
 interface Start {
@@ -164,15 +177,22 @@ async function followLive(
   });
 }
 
-/** A server in this process that lives as long as the run. */
-async function runEmbedded(start: Start, options: RunOptions, terminal: Terminal): Promise<void> {
+/** A server in this process that lives as long as the run, and stores the other definitions first. */
+async function runEmbedded(
+  start: Start,
+  others: readonly Json[],
+  options: RunOptions,
+  terminal: Terminal,
+): Promise<void> {
   const isVerbose = options.verbose === true;
   const server = await startEmbedded({ purpose: 'run', isVerbose, isConfigured: true }, terminal);
   let isStopped = false;
   const signals = untilStopped(() => undefined);
   void signals.stopped.then(() => (isStopped = true));
   try {
-    await runOn(createApiClient(server.url), start, options, true, terminal, () => isStopped);
+    const api = createApiClient(server.url);
+    for (const definition of others) await api.ask('POST', '/workflows/definitions', definition);
+    await runOn(api, start, options, true, terminal, () => isStopped);
   } finally {
     // The process ends, so calls in flight need not be awaited.
     server.hurry();

@@ -4,6 +4,7 @@ import type { Plan } from '../../core/plan.ts';
 import { readDocumentFile } from '../documents/document-file.ts';
 import { planOfFile } from '../documents/plan-file.ts';
 import { tryScenario } from '../documents/scenario-file.ts';
+import { givenDefinitions, withOption } from '../documents/with-files.ts';
 import { isGood, junitReport, reportLines, type ScenarioReport } from '../view/simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
@@ -11,11 +12,12 @@ interface SimulateOptions {
   readonly json?: true;
   readonly junit?: string;
   readonly validateOnly?: true;
+  readonly with?: readonly string[];
 }
 
 /** `trama simulate`: plays scenarios offline, in virtual time, with the engine's own core. */
 export function defineSimulate(command: Command, terminal: Terminal): void {
-  command
+  withOption(command)
     .argument('<definition>', 'a definition in JSON or YAML; - for standard input')
     .argument('<scenario...>', 'scenarios in JSON or YAML')
     .option('--json', 'print one JSON document: { ok, name, version, scenarios: [{ file, ok, errors, result }] }')
@@ -29,9 +31,9 @@ scenario is invalid, 2 a file cannot be read or written.`,
     )
     .action((file: string, scenarios: readonly string[], options: SimulateOptions) => {
       const plan = planOfFile(file, terminal);
-      const reports = scenarios.map((scenario) =>
-        tryScenario(scenario, readDocumentFile(scenario), plan, options.validateOnly === true),
-      );
+      const others = givenDefinitions(options.with, terminal).map((given) => given.plan);
+      const subject = { plan, with: others, onlyCheck: options.validateOnly === true };
+      const reports = scenarios.map((scenario) => tryScenario(scenario, readDocumentFile(scenario), subject));
       const ok = reports.every(isGood);
       if (options.json === true) terminal.outText(JSON.stringify(jsonDocument(plan, reports, ok), null, 2));
       else print(plan, reports, terminal);

@@ -4,6 +4,7 @@ import type { Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import { type DefinitionFile, readDefinitionFile } from '../documents/document-file.ts';
 import { isScenario, tryScenario } from '../documents/scenario-file.ts';
+import { givenCycles, givenDefinitions, withOption } from '../documents/with-files.ts';
 import { isGood, reportLines, type ScenarioReport } from '../view/simulation-report.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
@@ -11,6 +12,7 @@ interface ValidateOptions {
   readonly strict?: true;
   readonly validateOnly?: true;
   readonly json?: true;
+  readonly with?: readonly string[];
 }
 
 interface Report {
@@ -24,7 +26,7 @@ interface Report {
 
 /** `trama validate`: offline, with the checks of the server and its default limits. */
 export function defineValidate(command: Command, terminal: Terminal): void {
-  command
+  withOption(command)
     .argument(
       '<file...>',
       'definitions in JSON or YAML, each with the scenarios that follow it, which are checked and played; - for standard input',
@@ -36,9 +38,11 @@ export function defineValidate(command: Command, terminal: Terminal): void {
       'after',
       '\nExit codes: 0 all are valid and met their expectations, 1 some are or did not, 2 a file cannot be read.',
     )
-    .action((files: readonly string[], options: ValidateOptions) => {
-      const validation = new Validation(options);
-      const reports = files.map((file) => validation.report(file));
+    .action(async (files: readonly string[], options: ValidateOptions) => {
+      const others = givenDefinitions(options.with, terminal).map((given) => given.plan);
+      const validation = new Validation(options, others);
+      const reports: Report[] = [];
+      for (const file of files) reports.push(await validation.report(file));
       const valid = reports.every((report) => report.valid);
       if (options.json === true) terminal.outText(JSON.stringify({ valid, files: reports.map(jsonOf) }, null, 2));
       else for (const report of reports) printReport(report, terminal);
@@ -51,14 +55,17 @@ export function defineValidate(command: Command, terminal: Terminal): void {
 class Validation {
   readonly unreadable: string[] = [];
   readonly #options: ValidateOptions;
+  /** Definitions that workflow nodes start. */
+  readonly #others: readonly Plan[];
   /** Undefined before the first definition; `invalid` if the latest could not be compiled. */
   #plan: Plan | 'invalid' | undefined;
 
-  constructor(options: ValidateOptions) {
+  constructor(options: ValidateOptions, others: readonly Plan[]) {
     this.#options = options;
+    this.#others = others;
   }
 
-  report(file: string): Report {
+  async report(file: string): Promise<Report> {
     let read: DefinitionFile;
     try {
       read = readDefinitionFile(file);
@@ -71,12 +78,13 @@ class Validation {
     return isScenario(read.definition) ? this.#scenario(file, read.definition) : this.#definition(file, read);
   }
 
-  #definition(file: string, read: DefinitionFile): Report {
+  async #definition(file: string, read: DefinitionFile): Promise<Report> {
     // The hash only names the plan, which never leaves this process.
     const compiled = compileDefinition(read.definition, { hash: '' });
     this.#plan = compiled.ok ? compiled.plan : 'invalid';
     const errors = compiled.ok ? [] : compiled.errors;
-    const warnings = [...read.warnings, ...compiled.warnings];
+    const cycles = compiled.ok ? await givenCycles(compiled.plan, this.#others) : [];
+    const warnings = [...read.warnings, ...compiled.warnings, ...cycles];
     return this.#options.strict === true
       ? { file, valid: errors.length + warnings.length === 0, errors: [...errors, ...warnings], warnings: [] }
       : { file, valid: errors.length === 0, errors, warnings };
@@ -91,7 +99,8 @@ class Validation {
           : 'This scenario is not checked, since the definition before it is invalid.';
       return { file, valid: false, errors: [why], warnings: [] };
     }
-    const tried = tryScenario(file, document, plan, this.#options.validateOnly === true);
+    const onlyCheck = this.#options.validateOnly === true;
+    const tried = tryScenario(file, document, { plan, with: this.#others, onlyCheck });
     const { errors, result } = tried;
     if (result === undefined) return { file, valid: errors.length === 0, errors, warnings: [] };
     return { file, valid: isGood(tried), errors, warnings: [], played: tried };

@@ -1,8 +1,9 @@
 /** Distinguishes scenarios from definitions in files, checks them against one, and plays them. */
 import { isJsonObject, ownProperty, type Json } from '../../core/value/json.ts';
 import type { Plan } from '../../core/plan.ts';
-import { readScenario } from '../../scenario/read.ts';
+import { readScenario } from '../../scenario/document/read.ts';
 import { simulate } from '../../scenario/simulate.ts';
+import { missingDefinitions } from './with-files.ts';
 import type { ScenarioReport } from '../view/simulation-report.ts';
 
 /** Fields of definitions only. */
@@ -19,9 +20,24 @@ export function isScenario(document: Json): boolean {
   return parts.some(isJsonObject) || scenarioFields.some((field) => Object.hasOwn(document, field));
 }
 
-/** Checks a scenario against its definition and, unless told to check only, plays it. */
-export function tryScenario(file: string, document: Json, plan: Plan, onlyCheck: boolean): ScenarioReport {
-  const read = readScenario(document, plan);
+/** What a scenario is tried with. */
+export interface ScenarioSubject {
+  readonly plan: Plan;
+  /** Definitions that workflow nodes start. */
+  readonly with: readonly Plan[];
+  /** Whether the scenario is checked, but not played. */
+  readonly onlyCheck: boolean;
+}
+
+/** Checks a scenario against its definitions and, unless told to check only, plays it. */
+export function tryScenario(
+  file: string,
+  document: Json,
+  { plan, with: others, onlyCheck }: ScenarioSubject,
+): ScenarioReport {
+  const missing = missingDefinitions(plan, others);
+  const read =
+    missing.length === 0 ? readScenario(document, plan, { with: others }) : ({ ok: false, errors: missing } as const);
   if (!read.ok) return { file, errors: read.errors, isJudged: false, isOnlyChecked: onlyCheck };
   const { scenario } = read;
   const { description } = scenario;
@@ -31,6 +47,6 @@ export function tryScenario(file: string, document: Json, plan: Plan, onlyCheck:
     errors: [],
     isJudged: scenario.expect !== undefined,
     isOnlyChecked: onlyCheck,
-    ...(onlyCheck ? undefined : { result: simulate(plan, scenario) }),
+    ...(onlyCheck ? undefined : { result: simulate(plan, scenario, { with: others }) }),
   };
 }

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringifyJson, type Json } from '../../core/value/json.ts';
-import type { Plan } from '../../core/plan.ts';
-import { Downstream, type PlannedAnswer } from '../../scenario/downstream.ts';
+import type { Definitions } from '../../scenario/definitions.ts';
+import { Downstream, type PlannedAnswer } from '../../scenario/play/downstream.ts';
 import type { Scenario } from '../../scenario/scenario.ts';
 import type { RequestGuard } from '../../api/http/request-guard.ts';
 import { mayBeCalledBack } from '../server/local-services.ts';
@@ -12,7 +12,7 @@ import { findRoute, routesOf, type MockRoute } from './routes.ts';
 
 /** The behaviour of the mock. */
 export interface MockOptions {
-  readonly plan: Plan;
+  readonly definitions: Definitions;
   readonly scenario: Scenario;
   /** Delay of every answer, in milliseconds, uniform from the first to the second. */
   readonly latencyMillis: readonly [number, number];
@@ -64,7 +64,7 @@ export class MockServer {
 
   constructor(options: MockOptions) {
     this.#options = options;
-    this.routes = routesOf(options.plan);
+    this.routes = routesOf(options.definitions);
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         // The caller has gone away, or the mock is closing: the answer has no receiver.
@@ -143,18 +143,20 @@ export class MockServer {
   }
 
   #plan(route: MockRoute, execution: string): PlannedAnswer {
-    const { plan, scenario, failureRatio, failureStatus, random } = this.#options;
+    const { scenario, failureRatio, failureStatus, random } = this.#options;
     if (failureRatio > 0 && random() < failureRatio) {
       const body = { error: 'A failure that was asked for.' };
       const response = { status: failureStatus, headers: { 'content-type': 'application/json' }, body };
       return { afterMillis: 0, result: { kind: 'response', response }, callbacks: [] };
     }
-    const downstream = this.#executions.get(execution) ?? new Downstream(plan, scenario);
+    const downstream = this.#executions.get(execution) ?? new Downstream(scenario);
     this.#executions.delete(execution);
     this.#executions.set(execution, downstream);
     const [oldest] = this.#executions.keys();
     if (this.#executions.size > maxExecutions && oldest !== undefined) this.#executions.delete(oldest);
-    return downstream.answer(route, route.call, route.call.timeoutMillis ?? usualTimeoutMillis, Date.now());
+    const { name, call, isAsync } = route;
+    const timeoutMillis = call.timeoutMillis ?? usualTimeoutMillis;
+    return downstream.answer({ names: [name], call, isCalledBack: isAsync, timeoutMillis }, Date.now());
   }
 
   #respond(response: ServerResponse, result: PlannedAnswer['result'], say: (outcome: string | number) => void): void {

@@ -1,15 +1,19 @@
 /** Finds the call of a definition that an incoming request belongs to. */
 import type { CallPhase } from '../../core/context/context.ts';
 import type { CallPlan, Plan } from '../../core/plan.ts';
-import { callName } from '../../scenario/scenario.ts';
+import type { Definitions } from '../../scenario/definitions.ts';
+import { callNames, type NodePath } from '../../scenario/names.ts';
+import { isCalledBack } from '../../scenario/play/downstream.ts';
 
 /** One call of a definition, as a downstream sees it. */
 export interface MockRoute {
-  /** `charge:UP`. */
+  /** `charge:UP`, or `ship/reserve:UP` of a definition that the node `ship` starts. */
   readonly name: string;
   readonly nodeId: string;
   readonly phase: CallPhase;
   readonly call: CallPlan;
+  /** Whether it is the request of an async node. */
+  readonly isAsync: boolean;
   readonly verb: string;
   /** The path for people, with `*` for every part from a template. */
   readonly path: string;
@@ -20,11 +24,39 @@ export interface MockRoute {
   readonly origin?: string;
 }
 
-/** All calls of a definition, those with the most literal paths first. */
-export function routesOf(plan: Plan): readonly MockRoute[] {
+/** Levels of runs below each other, as on a server. */
+const maxDepth = 10;
+
+/**
+ * All calls of a definition and of those that its nodes start, those with the most literal paths first. What a definition that is started
+ * twice calls is named after the first node.
+ */
+export function routesOf(definitions: Definitions): readonly MockRoute[] {
+  const routes: MockRoute[] = [];
+  const seen = new Set<Plan>();
+  let level: { readonly plan: Plan; readonly path: NodePath }[] = [{ plan: definitions.root, path: [] }];
+  for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
+    const next: typeof level = [];
+    for (const { plan, path } of level) {
+      if (seen.has(plan)) continue;
+      seen.add(plan);
+      routes.push(...ownRoutes(plan, path));
+      for (const node of plan.nodes.values()) {
+        const below = node.kind === 'workflow' ? definitions.find(node.definition) : undefined;
+        if (below !== undefined) next.push({ plan: below, path: [...path, { nodeId: node.id }] });
+      }
+    }
+    level = next;
+  }
+  return routes.sort((a, b) => literal(b.path) - literal(a.path));
+}
+
+function ownRoutes(plan: Plan, path: NodePath): readonly MockRoute[] {
   const routes: MockRoute[] = [];
   const add = (nodeId: string, phase: CallPhase, call: CallPlan | undefined): void => {
-    if (call !== undefined) routes.push({ name: callName(nodeId, phase), nodeId, phase, call, ...placeOf(call) });
+    if (call === undefined) return;
+    const [name = ''] = callNames([...path, { nodeId }], phase);
+    routes.push({ name, nodeId, phase, call, isAsync: isCalledBack(plan, { nodeId, phase }), ...placeOf(call) });
   };
   for (const node of plan.nodes.values()) {
     if (node.kind !== 'task') continue;
@@ -33,7 +65,7 @@ export function routesOf(plan: Plan): readonly MockRoute[] {
   }
   add('onSuccessCallback', 'HOOK', plan.onSuccess);
   add('onFailureCallback', 'HOOK', plan.onFailure);
-  return routes.sort((a, b) => literal(b.path) - literal(a.path));
+  return routes;
 }
 
 const literal = (path: string): number => path.replaceAll('*', '').length;

@@ -3,6 +3,7 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { compileDefinition } from '../../core/definition/compile.ts';
+import { Definitions } from '../../scenario/definitions.ts';
 import { defaultStart } from '../../scenario/scenario.ts';
 import { SampleServices } from '../demo/services.ts';
 import { localGuard, mayBeCalledBack } from './local-services.ts';
@@ -129,7 +130,7 @@ describe('a mock', () => {
     const compiled = compileDefinition(definition, { hash: '' });
     if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
     mock = new MockServer({
-      plan: compiled.plan,
+      definitions: new Definitions(compiled.plan),
       scenario: { startedAt: defaultStart, payload: {}, labels: {}, vars: {}, answers: new Map(), actions: [] },
       latencyMillis: [0, 0],
       failureRatio: 0,

@@ -1,7 +1,8 @@
 /** Prints simulated executions as lines for people and as a JUnit report for build servers. */
 import { stringifyJson } from '../../core/value/json.ts';
+import { nodeName } from '../../scenario/names.ts';
 import type { SimulationResult } from '../../scenario/simulate.ts';
-import type { TraceEntry } from '../../scenario/trace.ts';
+import type { EndEntry, TraceEntry } from '../../scenario/trace.ts';
 
 /** One scenario file and its outcome. */
 export interface ScenarioReport {
@@ -81,16 +82,32 @@ function rowOf(entry: TraceEntry, longest: number): Row {
       return { time, phase: '(callback)', node: nodeText(entry), outcome: entry.fate, detail };
     }
     case 'action':
-      return { time, phase: `(${entry.do})`, node: '', outcome: entry.accepted ? 'accepted' : 'refused', detail: note };
+      return {
+        time,
+        phase: `(${entry.do})`,
+        node: entry.run ?? '',
+        outcome: entry.accepted ? 'accepted' : 'refused',
+        detail: note,
+      };
     case 'end':
-      return { time, phase: 'END', node: '', outcome: entry.status, detail: note };
+      return { time, phase: 'END', node: entry.run ?? '', outcome: entry.status, detail: note };
     default:
       return entry satisfies never;
   }
 }
 
-function nodeText({ nodeId, visit }: { readonly nodeId: string; readonly visit: number }): string {
-  return visit === 1 ? nodeId : `${nodeId}#${String(visit)}`;
+/** Where something happened; see `names.ts`. */
+interface Placed {
+  readonly run?: string;
+  readonly nodeId: string;
+  readonly item?: readonly number[];
+  readonly visit: number;
+}
+
+/** The place of an item says more than the number of the visit. */
+function nodeText({ run, nodeId, item, visit }: Placed): string {
+  const name = nodeName([...(run === undefined ? [] : [{ nodeId: run }]), { nodeId, item }]);
+  return visit === 1 || item !== undefined ? name : `${name}#${String(visit)}`;
 }
 
 function again(retryInMillis: number | undefined): string {
@@ -99,14 +116,14 @@ function again(retryInMillis: number | undefined): string {
 
 function endLines({ isJudged }: ScenarioReport, result: SimulationResult): readonly string[] {
   const { status, standing, stopped, diffs, trace, durationMillis } = result;
-  const isOver = trace.some((entry) => entry.kind === 'end') && status === lastEnd(trace);
+  const isOver = status === lastEnd(trace);
   const judged = isJudged ? (diffs.length === 0 ? ', as expected' : ', not as expected') : '';
   return [
     isOver
       ? `  ${status} after ${duration(durationMillis)} of virtual time${judged}`
       : `  ${status} for good: nothing more can happen${judged}`,
     ...(stopped === undefined ? [] : [`  ${stopped}`]),
-    ...standing.map(({ nodeId, visit, outcome }) => `  still stands: ${nodeText({ nodeId, visit })} (${outcome})`),
+    ...standing.map((effect) => `  still stands: ${nodeText(effect)} (${effect.outcome})`),
     ...diffs.flatMap(({ field, lines }) => [
       `  expect.${field} does not hold (- expected, + happened):`,
       ...lines.map((line) => `    ${line}`),
@@ -114,8 +131,9 @@ function endLines({ isJudged }: ScenarioReport, result: SimulationResult): reado
   ];
 }
 
+/** The latest end of the root. */
 function lastEnd(trace: readonly TraceEntry[]): string | undefined {
-  return trace.findLast((entry) => entry.kind === 'end')?.status;
+  return trace.findLast((entry): entry is EndEntry => entry.kind === 'end' && entry.run === undefined)?.status;
 }
 
 const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000];

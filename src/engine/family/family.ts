@@ -5,25 +5,17 @@ import { conditionContext, type Resolver } from '../../core/context/context-of.t
 import { placeOf } from '../../core/context/family.ts';
 import { placesOf } from '../../core/context/scope.ts';
 import { Outputs } from '../../core/context/outputs.ts';
-import { missingPayload } from '../../core/context/required-payload.ts';
 import { lackOfChild } from '../../core/context/wanted.ts';
-import { labelLimits } from '../../core/definition/limits.ts';
 import { dueAt } from '../../core/due.ts';
 import type { Event } from '../../core/event.ts';
+import { childInput, startedBy } from '../../core/family/child-input.ts';
 import type { Parenting } from '../../core/family/ending.ts';
 import { endTold } from '../../core/family/end-told.ts';
 import type { Plan, WorkflowPlan } from '../../core/plan.ts';
 import type { TakeBack } from '../../core/family/child-run.ts';
 import { summarize } from '../../core/summary.ts';
 import { evaluateStable, evaluateValue, type ValuePlan } from '../../core/template/value.ts';
-import {
-  canonicalJson,
-  isJsonObject,
-  type Json,
-  type JsonObject,
-  parseJson,
-  stringifyJson,
-} from '../../core/value/json.ts';
+import { canonicalJson, type Json, type JsonObject, parseJson, stringifyJson } from '../../core/value/json.ts';
 import { fitsGlobs } from '../../core/value/name-globs.ts';
 import type { Clock, Entropy } from '../../ports/clock.ts';
 import type { StoredItem } from '../../ports/queue.ts';
@@ -219,26 +211,25 @@ export class Family {
     if (node?.kind !== 'workflow') throw new Error(`Node ${token.nodeId} is no workflow.`);
     if (!fitsGlobs(node.definition.name, run.state.scope))
       throw new Refused(
-        `The definition ${named(node)} is not among those that the caller who started the root may run.`,
+        `The definition ${startedBy(node)} is not among those that the caller who started the root may run.`,
       );
     const { plan, definition } = await this.#definition(node);
-    const payload = await this.#evaluated(run, token, 'payload', node.payload);
-    if (!isJsonObject(payload)) throw new Refused(`The payload of ${node.id} is no object.`);
-    const missing = missingPayload(plan, payload);
-    if (missing.length > 0) {
-      const said = `requires a value at ${missing.join(', ')}, which the payload of ${node.id} does not have.`;
-      throw new Refused(`The definition ${named(node)} ${said}`);
-    }
-    const labels = this.#labels(run, node, plan, await this.#evaluated(run, token, 'labels', node.labels));
-    return { plan, definition, payload, labels, fingerprint: await this.#fingerprint(run, token, plan.hash, payload) };
+    const values = {
+      payload: await this.#evaluated(run, token, 'payload', node.payload),
+      labels: await this.#evaluated(run, token, 'labels', node.labels),
+    };
+    const input = childInput(run, node, plan, values);
+    if ('refusal' in input) throw new Refused(input.refusal);
+    const { payload } = input;
+    return { ...input, plan, definition, fingerprint: await this.#fingerprint(run, token, plan.hash, payload) };
   }
 
   async #definition(node: WorkflowPlan): Promise<{ readonly plan: Plan; readonly definition: string }> {
     const { store, reads, plans } = this.#parts;
     const record = await reads.repeat('getDefinition', () => store.getDefinition(node.definition));
-    if (record === undefined) throw new Refused(`There is no definition ${named(node)}.`);
+    if (record === undefined) throw new Refused(`There is no definition ${startedBy(node)}.`);
     const plan = await reads.repeat('getDefinitionBody', () => plans.load(record.hash));
-    if (plan === undefined) throw new Refused(`The definition ${named(node)} is not valid any more.`);
+    if (plan === undefined) throw new Refused(`The definition ${startedBy(node)} is not valid any more.`);
     return { plan, definition: record.definition };
   }
 
@@ -274,30 +265,6 @@ export class Family {
       () => action(conditionContext(seeing, token, resolver, child.visit, since)),
       'render',
       () => turnFields(run, token.nodeId),
-    );
-  }
-
-  /** The labels of the child: those of its definition, then those that the run of the parent was given, then those of the node. */
-  #labels({ header, plan }: Run, node: WorkflowPlan, child: Plan, own: Json): Readonly<Record<string, string>> {
-    if (!isJsonObject(own)) throw new Refused(`The labels of ${node.id} are no object.`);
-    const given = Object.entries(header.labels).filter(([key, value]) => plan.labels?.[key] !== value);
-    const added = Object.entries(own).filter(([, value]) => value !== null);
-    for (const [key, value] of added) {
-      if (typeof value !== 'string') throw new Refused(`The label ${JSON.stringify(key)} of ${node.id} is no text.`);
-      const { key: keyLength, value: valueLength } = labelLimits;
-      if (key === '' || key.length > keyLength || value.length > valueLength) {
-        throw new Refused(`The label ${JSON.stringify(key.slice(0, keyLength))} of ${node.id} is empty or too long.`);
-      }
-    }
-    const labels = {
-      ...child.labels,
-      ...Object.fromEntries(given),
-      ...Object.fromEntries(added as [string, string][]),
-    };
-    const count = Object.keys(labels).length;
-    if (count <= labelLimits.count) return labels;
-    throw new Refused(
-      `The run that ${node.id} starts would have ${String(count)} labels; it can have ${String(labelLimits.count)}.`,
     );
   }
 
@@ -369,10 +336,6 @@ export class Family {
         throw new Error(`A start of a child was answered with ${result.kind}.`);
     }
   }
-}
-
-function named({ definition: { name, version } }: WorkflowPlan): string {
-  return `${JSON.stringify(name)} with version ${JSON.stringify(version)}`;
 }
 
 function fingerprintOf(definitionHash: string, payload: Json): string {

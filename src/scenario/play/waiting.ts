@@ -1,6 +1,6 @@
 /** What a state waits for, as far as a simulation needs it. */
-import { openDeadline } from '../core/due.ts';
-import type { State, TaskRun, Token } from '../core/state.ts';
+import { openDeadline } from '../../core/due.ts';
+import type { State, TaskRun, Token } from '../../core/state.ts';
 
 /** The instant at which the next timer fires; undefined when none runs. */
 export function nextTimer(state: State): number | undefined {

@@ -1,9 +1,10 @@
-import type { Signal, Transition } from '../core/run.ts';
-import { callsOf } from '../core/call/ending-call.ts';
-import type { CallRow, StepRow } from '../core/history.ts';
-import type { Json } from '../core/value/json.ts';
-import type { State, Token } from '../core/state.ts';
-import type { CallEntry, TracedRequest, TraceEntry } from './trace.ts';
+import type { Signal, Transition } from '../../core/run.ts';
+import { callsOf } from '../../core/call/ending-call.ts';
+import type { CallRow, StepRow } from '../../core/history.ts';
+import { placesOf } from '../../core/context/scope.ts';
+import type { Json } from '../../core/value/json.ts';
+import type { State, Token } from '../../core/state.ts';
+import type { CallEntry, TracedRequest, TraceEntry } from '../trace.ts';
 import { taskOf, timerOf } from './waiting.ts';
 
 /** A call under way. */
@@ -13,16 +14,26 @@ export interface Flight {
   readonly request?: TracedRequest;
   /** Absent when no answer will come. */
   readonly responseBody?: Json;
+  readonly item?: readonly number[] | undefined;
 }
 
-/** Records a simulation's transitions as a trace, in the order in which they happened. */
+/** The trace of a simulation, which all of its executions share. */
+export interface Telling {
+  readonly trace: TraceEntry[];
+  /** When the root began. */
+  readonly startedAt: number;
+}
+
+/** Records the transitions of one execution in a trace, in the order in which they happened. */
 export class Narrator {
-  readonly trace: TraceEntry[] = [];
-  readonly #startedAt: number;
+  readonly #telling: Telling;
+  /** The name of the execution; see {@link TraceEntry}. */
+  readonly #run: { readonly run?: string };
   readonly #flights = new Map<number, Flight>();
 
-  constructor(startedAt: number) {
-    this.#startedAt = startedAt;
+  constructor(telling: Telling, run: string) {
+    this.#telling = telling;
+    this.#run = run === '' ? {} : { run };
   }
 
   /** A call goes out. */
@@ -32,12 +43,12 @@ export class Narrator {
 
   /** An event without a row in the history happened. */
   say(entry: TraceEntry): void {
-    this.trace.push(entry);
+    this.#telling.trace.push({ ...entry, ...this.#run });
   }
 
-  /** Milliseconds from the start of the execution. */
+  /** Milliseconds from the start of the root. */
   elapsed(now: number): number {
-    return now - this.#startedAt;
+    return now - this.#telling.startedAt;
   }
 
   /** Records the rows and signals of a transition. */
@@ -51,7 +62,7 @@ export class Narrator {
         return entry === undefined ? [] : [{ ord: row.ord, entry }];
       }),
     ];
-    this.trace.push(...told.sort((a, b) => a.ord - b.ord).map(({ entry }) => entry));
+    for (const { entry } of told.sort((a, b) => a.ord - b.ord)) this.say(entry);
     const settled = new Set([...calls, ...steps].map((row) => row.nodeId));
     for (const signal of signals) this.#signal(signal, settled, state);
   }
@@ -60,12 +71,13 @@ export class Narrator {
     const { nodeId, visit, round, phase, attempt, outcome, statusCode, idempotencyKey, error } = row;
     const flight = this.#flights.get(row.callId);
     this.#flights.delete(row.callId);
-    const { request, responseBody } = flight ?? {};
+    const { request, responseBody, item } = flight ?? {};
     const until = outcome === 'succeeded' ? undefined : untilRepeated(row, state);
     return {
       kind: 'call',
       atMillis: this.elapsed(state.now),
       nodeId,
+      ...(item === undefined ? undefined : { item }),
       visit,
       round,
       phase,
@@ -82,9 +94,13 @@ export class Narrator {
   }
 
   /** The call itself has already recorded everything in its row. */
-  #step({ nodeId, visit, round, phase, outcome, note, at, repeat }: StepRow, state: State): TraceEntry | undefined {
+  #step(
+    { nodeId, visit, round, phase, outcome, note, at, repeat, scope }: StepRow,
+    state: State,
+  ): TraceEntry | undefined {
     if (repeat === true || phase === 'UP' || phase === 'DOWN' || phase === 'HOOK') return undefined;
-    const said = note === undefined ? undefined : { note };
+    const item = placesOf(scope);
+    const said = { ...(item === undefined ? undefined : { item }), ...(note === undefined ? undefined : { note }) };
     const entry = { kind: 'step', atMillis: this.elapsed(at), nodeId, visit, round, phase, outcome, ...said } as const;
     if (phase !== 'CALLBACK' || outcome !== 'rejected') return entry;
     const until = untilRepeated({ nodeId, visit, phase: 'UP' }, state);
@@ -97,11 +113,11 @@ export class Narrator {
     if (signal.kind === 'finished') {
       const description = state.end?.description;
       const said = description === undefined ? undefined : { note: description };
-      this.trace.push({ kind: 'end', atMillis, status: signal.status, ...said });
+      this.say({ kind: 'end', atMillis, status: signal.status, ...said });
     } else if (signal.kind === 'attempt' && signal.phase === 'UP' && !settled.has(signal.nodeId)) {
       const token = state.tokens.find(({ nodeId, stage }) => nodeId === signal.nodeId && stage.kind === 'backoff');
       const until = token === undefined ? undefined : timerOf(token);
-      this.trace.push({
+      this.say({
         kind: 'step',
         atMillis,
         nodeId: signal.nodeId,

@@ -1,15 +1,22 @@
 /** The actions of people in a scenario, as the API would take them. */
-import { admit } from '../core/admission.ts';
-import type { Event } from '../core/event.ts';
-import type { State } from '../core/state.ts';
+import { admit } from '../../core/admission.ts';
+import type { Event } from '../../core/event.ts';
+import type { Run } from '../../core/run.ts';
+import type { State } from '../../core/state.ts';
 import type { Journal } from './journal.ts';
-import type { ScenarioAction } from './scenario.ts';
+import { callName, nodeName } from '../names.ts';
+import type { ScenarioAction } from '../scenario.ts';
 
 /** The event of an action, or the reason for which the API would refuse it. */
 export type ActionAnswer = { readonly event: Event; readonly note: string } | { readonly refusal: string };
 
 /** Whether an action is possible now. */
-export function act(action: ScenarioAction, state: State, journal: Journal): ActionAnswer {
+export function act(
+  action: ScenarioAction,
+  { header, state }: Pick<Run, 'header' | 'state'>,
+  journal: Journal,
+): ActionAnswer {
+  const isChild = header.parent !== undefined;
   switch (action.do) {
     case 'cancel': {
       const { reason } = action;
@@ -21,7 +28,7 @@ export function act(action: ScenarioAction, state: State, journal: Journal): Act
     case 'wake':
       return admitted(state, { type: 'woken' }, 'Woken.');
     case 'retry':
-      return retry(state, action.force);
+      return retry(state, action.force, isChild);
     case 'undo':
       return undo(action.reason, state, journal);
     case 'resolve':
@@ -39,8 +46,13 @@ function admitted(state: State, event: Admissible, note: string): ActionAnswer {
   return { refusal: admission.kind === 'conflict' ? admission.message : 'Not possible now.' };
 }
 
-function retry({ end }: State, force: boolean): ActionAnswer {
+function retry({ end }: State, force: boolean, isChild: boolean): ActionAnswer {
   if (end === undefined) return { refusal: 'Only an execution that has ended can be retried.' };
+  if (isChild && end.status !== 'CORRUPTED') {
+    return {
+      refusal: 'It was started by another execution: retry that one. Only a CORRUPTED child is retried itself.',
+    };
+  }
   if (end.status === 'SUCCEEDED') return { refusal: 'A SUCCEEDED execution cannot be retried.' };
   if (end.status === 'TERMINATED' && !force) {
     return { refusal: 'A TERMINATED execution is retried only with "force": true.' };
@@ -57,13 +69,15 @@ function undo(reason: string, { end, round }: State, journal: Journal): ActionAn
 }
 
 function resolve(action: Extract<ScenarioAction, { do: 'resolve' }>, state: State, journal: Journal): ActionAnswer {
-  const { do: _do, atMillis: _at, ...resolution } = action;
-  const { nodeId, visit, phase, outcome } = resolution;
-  const note = `Settled ${nodeId}:${phase} as ${outcome}: ${resolution.reason}`;
+  const { do: _do, atMillis: _atMillis, at: _at, ...resolution } = action;
+  const { nodeId, item, phase, outcome } = resolution;
+  const note = `Settled ${callName(nodeName([{ nodeId, item }]), phase)} as ${outcome}: ${resolution.reason}`;
   if (state.end === undefined) return admitted(state, { type: 'resolved', ...resolution }, note);
-  const target = phase === 'DOWN' ? journal.findUnfinished(state.round, nodeId, visit) : undefined;
+  const target = phase === 'DOWN' ? journal.findUnfinished(state.round, resolution) : undefined;
   if (state.end.status !== 'CORRUPTED' || target === undefined) {
-    return { refusal: `The execution is ${state.end.status}, and ${nodeId}:${phase} is nothing to settle.` };
+    return {
+      refusal: `The execution is ${state.end.status}, and ${callName(nodeName([{ nodeId, item }]), phase)} is nothing to settle.`,
+    };
   }
   return { event: { type: 'resolved', ...resolution, target }, note };
 }

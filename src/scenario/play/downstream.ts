@@ -1,11 +1,10 @@
 /** The downstreams of a simulation: they decide which answer a call gets, and when. */
-import type { ResponseView } from '../core/context/context.ts';
-import { retryAfterMillis } from '../core/call/retry-after.ts';
-import type { CallCommand, CallResult } from '../core/event.ts';
-import type { Json } from '../core/value/json.ts';
-import type { CallPlan, Plan } from '../core/plan.ts';
-import { callName } from './scenario.ts';
-import type { Scenario, ScenarioAnswer, ScenarioCallback } from './scenario.ts';
+import type { ResponseView } from '../../core/context/context.ts';
+import { retryAfterMillis } from '../../core/call/retry-after.ts';
+import type { CallCommand, CallResult } from '../../core/event.ts';
+import type { Json } from '../../core/value/json.ts';
+import type { CallPlan, Plan } from '../../core/plan.ts';
+import type { Scenario, ScenarioAnswer, ScenarioCallback } from '../scenario.ts';
 
 /** The outcome of a call, decided when it goes out. */
 export interface PlannedAnswer {
@@ -28,21 +27,29 @@ export function isCalledBack(plan: Plan, command: Called): boolean {
 
 const silent: ScenarioAnswer = { headers: {}, callbacks: [] };
 
-/** Hands out the answers of one scenario: one per call of a name; the last one repeats. */
+/** A call that wants an answer. */
+export interface AskingCall {
+  /** All names that mean it, the most exact one first. */
+  readonly names: readonly string[];
+  readonly call: CallPlan;
+  /** Whether it is the request of an async node. */
+  readonly isCalledBack: boolean;
+  /** Time limit of the call. */
+  readonly timeoutMillis: number;
+}
+
+/** Hands out the answers of one scenario: one per call of a name; the last one repeats. The most exact name counts. */
 export class Downstream {
-  readonly #plan: Plan;
   readonly #scenario: Scenario;
   readonly #used = new Map<string, number>();
 
-  constructor(plan: Plan, scenario: Scenario) {
-    this.#plan = plan;
+  constructor(scenario: Scenario) {
     this.#scenario = scenario;
   }
 
-  /** The answer to the next call. `timeoutMillis` is the call's; `now` in ms since 1970. */
-  answer(command: Called, call: CallPlan, timeoutMillis: number, now: number): PlannedAnswer {
-    const async = isCalledBack(this.#plan, command);
-    const given = this.#next(callName(command.nodeId, command.phase));
+  /** The answer to the next call. `now` in ms since 1970. */
+  answer({ names, call, isCalledBack: async, timeoutMillis }: AskingCall, now: number): PlannedAnswer {
+    const given = this.#next(names);
     // A node without an entry in the scenario succeeds.
     const answer: ScenarioAnswer = given ?? (async ? { ...silent, callbacks: [{ body: {} }] } : silent);
     const afterMillis = answer.afterMillis ?? (answer.error === 'timeout' ? timeoutMillis : 0);
@@ -70,11 +77,15 @@ export class Downstream {
     };
   }
 
-  #next(name: string): ScenarioAnswer | undefined {
-    const answers = this.#scenario.answers.get(name);
-    const used = this.#used.get(name) ?? 0;
-    this.#used.set(name, used + 1);
-    return answers?.[Math.min(used, answers.length - 1)];
+  #next(names: readonly string[]): ScenarioAnswer | undefined {
+    for (const name of names) {
+      const answers = this.#scenario.answers.get(name);
+      if (answers === undefined) continue;
+      const used = this.#used.get(name) ?? 0;
+      this.#used.set(name, used + 1);
+      return answers[Math.min(used, answers.length - 1)];
+    }
+    return undefined;
   }
 }
 

@@ -1,13 +1,14 @@
-import { at, closest, createProblems, quote, show } from '../core/definition/problems.ts';
-import type { Problems } from '../core/definition/problems.ts';
-import { checkShape, toNumber } from '../core/definition/shape/shape-check.ts';
-import { instantFault, parseInstant } from '../core/value/instant.ts';
-import { isJsonObject, ownProperty } from '../core/value/json.ts';
-import type { Json, JsonObject } from '../core/value/json.ts';
-import type { NodePlan, Plan } from '../core/plan.ts';
-import { missingPayload } from '../core/context/required-payload.ts';
-import type { ExecutionStatus } from '../core/state.ts';
-import { callName, defaultStart } from './scenario.ts';
+import { at, createProblems, quote, show } from '../../core/definition/problems.ts';
+import type { Problems } from '../../core/definition/problems.ts';
+import { checkShape, toNumber } from '../../core/definition/shape/shape-check.ts';
+import { instantFault, parseInstant } from '../../core/value/instant.ts';
+import { isJsonObject, ownProperty } from '../../core/value/json.ts';
+import type { Json, JsonObject } from '../../core/value/json.ts';
+import type { Plan } from '../../core/plan.ts';
+import { missingPayload } from '../../core/context/required-payload.ts';
+import type { ExecutionStatus } from '../../core/state.ts';
+import { Definitions } from '../definitions.ts';
+import { defaultStart } from '../scenario.ts';
 import type {
   Expectation,
   ExpectedEffect,
@@ -16,7 +17,8 @@ import type {
   ScenarioAnswer,
   ScenarioCallback,
   ScenarioError,
-} from './scenario.ts';
+} from '../scenario.ts';
+import { findCall, findExecution, findNode } from './call-reader.ts';
 import { scenarioShape, scenarioShapes } from './shape.ts';
 import { fromStepsForm, hasStepsForm } from './steps-form.ts';
 
@@ -31,6 +33,8 @@ export interface ReadOptions {
    * mock starts nothing.
    */
   readonly isRun?: boolean;
+  /** The definitions of the executions that workflow nodes start; the last one of a name is its latest version. */
+  readonly with?: readonly Plan[];
 }
 
 /**
@@ -39,7 +43,11 @@ export interface ReadOptions {
  *
  * Never throws; the same document and plan give the same result.
  */
-export function readScenario(document: Json, plan: Plan, { isRun = true }: ReadOptions = {}): ReadScenario {
+export function readScenario(
+  document: Json,
+  plan: Plan,
+  { isRun = true, with: others }: ReadOptions = {},
+): ReadScenario {
   const problems = createProblems();
   if (!isJsonObject(document)) {
     problems.error('scenario', `Must be an object, not ${show(document)}.`);
@@ -49,7 +57,8 @@ export function readScenario(document: Json, plan: Plan, { isRun = true }: ReadO
   const listed = wrapSingles(fromSteps?.document ?? document);
   checkShape(scenarioShape, listed, '', scenarioShapes, problems);
   if (isRun && problems.errors.length === 0) checkPayload(objectOf(listed, 'payload'), plan, problems);
-  const scenario = problems.errors.length === 0 ? build(listed, plan, problems) : undefined;
+  const reading = { definitions: new Definitions(plan, others), isRun, problems };
+  const scenario = problems.errors.length === 0 ? build(listed, reading) : undefined;
   return scenario !== undefined && problems.errors.length === 0
     ? { ok: true, scenario }
     : { ok: false, errors: problems.errors.map((line) => fromSteps?.place(line) ?? scenarioLine(line)) };
@@ -70,7 +79,15 @@ function wrapSingles(document: JsonObject): JsonObject {
   return { ...document, nodes: Object.fromEntries(entries) };
 }
 
-function build(document: JsonObject, plan: Plan, problems: Problems): Scenario {
+/** What the parts of a scenario are checked against, and where their problems go. */
+interface Reading {
+  readonly definitions: Definitions;
+  readonly isRun: boolean;
+  readonly problems: Problems;
+}
+
+function build(document: JsonObject, reading: Reading): Scenario {
+  const { problems } = reading;
   const payload = objectOf(document, 'payload');
   const description = textOf(document, 'description') ?? textOf(document, 'name');
   const expect = ownProperty(document, 'expect');
@@ -80,9 +97,9 @@ function build(document: JsonObject, plan: Plan, problems: Problems): Scenario {
     payload,
     labels: textsOf(document, 'labels'),
     vars: textsOf(document, 'vars'),
-    answers: readAnswers(objectOf(document, 'nodes'), plan, problems),
-    actions: readActions(listOf(document, 'actions'), plan, problems),
-    ...(isJsonObject(expect) ? { expect: readExpectation(expect, plan, problems) } : undefined),
+    answers: readAnswers(objectOf(document, 'nodes'), reading),
+    actions: readActions(listOf(document, 'actions'), reading),
+    ...(isJsonObject(expect) ? { expect: readExpectation(expect, reading) } : undefined),
   };
 }
 
@@ -101,59 +118,31 @@ function startOf(document: JsonObject, problems: Problems): number {
   return instant ?? defaultStart;
 }
 
-function readAnswers(nodes: JsonObject, plan: Plan, problems: Problems): Map<string, readonly ScenarioAnswer[]> {
+function readAnswers(nodes: JsonObject, reading: Reading): Map<string, readonly ScenarioAnswer[]> {
+  const { definitions, isRun, problems } = reading;
   const answers = new Map<string, readonly ScenarioAnswer[]>();
   for (const [key, list] of Object.entries(nodes)) {
     if (!Array.isArray(list)) continue;
     const path = at('nodes', key);
-    const name = resolveCall(key, plan);
-    if (typeof name !== 'string') problems.error(path, name.problem);
-    else if (answers.has(name)) problems.error(path, `The answers of ${name} are listed twice.`);
+    const named = findCall(key, definitions);
+    if ('problem' in named) problems.error(path, named.problem);
+    else if (answers.has(named.name)) problems.error(path, `The answers of ${named.name} are listed twice.`);
+    else if (named.isOfItem && !isRun) problems.error(path, itemsOfMock);
     else {
+      const { node, phase } = named;
+      const isAsync = node?.mode === 'async' && phase === 'UP';
       const items = list as readonly Json[];
       answers.set(
-        name,
-        items.map((item, i) => readAnswer(isJsonObject(item) ? item : {}, at(path, i), isAsync(name, plan), problems)),
+        named.name,
+        items.map((item, i) => readAnswer(isJsonObject(item) ? item : {}, at(path, i), isAsync, problems)),
       );
     }
   }
   return answers;
 }
 
-/** The call that a key of `nodes`, or an element of `expect.calls`, names. */
-function resolveCall(key: string, plan: Plan): string | { readonly problem: string } {
-  const hooks = [
-    ['onSuccessCallback', plan.onSuccess],
-    ['onFailureCallback', plan.onFailure],
-  ] as const;
-  const node = plan.nodes.get(key);
-  if (node !== undefined) return callOf(node, 'UP');
-  for (const [hook, call] of hooks) {
-    if (key !== hook && key !== callName(hook, 'HOOK')) continue;
-    return call === undefined ? { problem: `The definition has no ${hook}.` } : callName(hook, 'HOOK');
-  }
-  const colon = key.lastIndexOf(':');
-  const phase = key.slice(colon + 1);
-  const owner = colon < 0 ? undefined : plan.nodes.get(key.slice(0, colon));
-  if (owner !== undefined && (phase === 'UP' || phase === 'DOWN')) return callOf(owner, phase);
-  const hint = closest(colon < 0 ? key : key.slice(0, colon), [...plan.nodes.keys()]);
-  return {
-    problem: `The definition has no node ${quote(key)}${hint === undefined ? '.' : `; did you mean ${quote(hint)}?`}`,
-  };
-}
-
-function callOf(node: NodePlan, phase: 'UP' | 'DOWN'): string | { readonly problem: string } {
-  if (node.kind !== 'task') return { problem: `The ${node.kind} node ${quote(node.id)} makes no call.` };
-  if (phase === 'DOWN' && node.compensation === undefined) {
-    return { problem: `The node ${quote(node.id)} has no compensation.` };
-  }
-  return callName(node.id, phase);
-}
-
-function isAsync(name: string, plan: Plan): boolean {
-  const node = plan.nodes.get(name.slice(0, name.lastIndexOf(':')));
-  return node?.kind === 'task' && node.mode === 'async' && name.endsWith(':UP');
-}
+const itemsOfMock =
+  'A mock cannot tell the items of a forEach apart by their requests: leave the places out, and it answers in the order of the calls.';
 
 function readAnswer(item: JsonObject, path: string, async: boolean, problems: Problems): ScenarioAnswer {
   const callback = ownProperty(item, 'callback') ?? undefined;
@@ -181,12 +170,21 @@ function readCallback(item: JsonObject): ScenarioCallback {
   return { ...(afterMillis === undefined ? undefined : { afterMillis }), body: body === undefined ? {} : body };
 }
 
-function readActions(list: readonly Json[], plan: Plan, problems: Problems): ScenarioAction[] {
-  const actions = list.map((item, i) => readAction(isJsonObject(item) ? item : {}, at('actions', i), plan, problems));
+function readActions(list: readonly Json[], reading: Reading): ScenarioAction[] {
+  const actions = list.map((item, i) => readAction(isJsonObject(item) ? item : {}, at('actions', i), reading));
   return actions.toSorted((a, b) => a.atMillis - b.atMillis);
 }
 
-function readAction(item: JsonObject, path: string, plan: Plan, problems: Problems): ScenarioAction {
+function readAction(item: JsonObject, path: string, { definitions, problems }: Reading): ScenarioAction {
+  const target = textOf(item, 'at');
+  if (target === undefined) return readPlainAction(item, path, definitions.root, problems);
+  const execution = findExecution(target, definitions);
+  if ('problem' in execution) problems.error(at(path, 'at'), execution.problem);
+  const { plan, name } = 'problem' in execution ? { plan: definitions.root, name: target } : execution;
+  return { ...readPlainAction(item, path, plan, problems), at: name };
+}
+
+function readPlainAction(item: JsonObject, path: string, plan: Plan, problems: Problems): ScenarioAction {
   const atMillis = numberOf(item, 'atMillis') ?? 0;
   const reason = textOf(item, 'reason');
   const what = textOf(item, 'do') as ScenarioAction['do'];
@@ -204,14 +202,13 @@ function readAction(item: JsonObject, path: string, plan: Plan, problems: Proble
       return { do: what, atMillis, force: force === true };
     }
     case 'resolve': {
-      const nodeId = textOf(item, 'nodeId') ?? '';
-      checkNode(nodeId, at(path, 'nodeId'), plan, problems);
+      const named = nodeAt(textOf(item, 'nodeId') ?? '', at(path, 'nodeId'), plan, problems);
       const visit = numberOf(item, 'visit');
       const body = ownProperty(item, 'body');
       return {
         do: what,
         atMillis,
-        nodeId,
+        ...named,
         ...(visit === undefined ? undefined : { visit }),
         phase: textOf(item, 'phase') === 'DOWN' ? 'DOWN' : 'UP',
         outcome: textOf(item, 'outcome') === 'failed' ? 'failed' : 'succeeded',
@@ -224,17 +221,18 @@ function readAction(item: JsonObject, path: string, plan: Plan, problems: Proble
   }
 }
 
-function readExpectation(item: JsonObject, plan: Plan, problems: Problems): Expectation {
+function readExpectation(item: JsonObject, { definitions, problems }: Reading): Expectation {
+  const { root: plan } = definitions;
   const status = textOf(item, 'status') as ExecutionStatus | undefined;
   const calls = ownProperty(item, 'calls') ?? undefined;
   const standing = ownProperty(item, 'standing') ?? undefined;
   const result = ownProperty(item, 'result');
   const failedNodeId = textOf(item, 'failedNodeId');
   const reason = textOf(item, 'reason');
-  if (failedNodeId !== undefined) checkNode(failedNodeId, 'expect.failedNodeId', plan, problems);
+  if (failedNodeId !== undefined) nodeAt(failedNodeId, 'expect.failedNodeId', plan, problems);
   return {
     ...(status === undefined ? undefined : { status }),
-    ...(Array.isArray(calls) ? { calls: readCalls(calls as readonly Json[], plan, problems) } : undefined),
+    ...(Array.isArray(calls) ? { calls: readCalls(calls as readonly Json[], definitions, problems) } : undefined),
     ...(Array.isArray(standing) ? { standing: readStanding(standing as readonly Json[], plan, problems) } : undefined),
     ...(result === undefined ? undefined : { result: { body: result } }),
     ...(failedNodeId === undefined ? undefined : { failedNodeId }),
@@ -242,11 +240,11 @@ function readExpectation(item: JsonObject, plan: Plan, problems: Problems): Expe
   };
 }
 
-function readCalls(list: readonly Json[], plan: Plan, problems: Problems): string[] {
+function readCalls(list: readonly Json[], definitions: Definitions, problems: Problems): string[] {
   return list.flatMap((item, i) => {
-    const name = resolveCall(typeof item === 'string' ? item : '', plan);
-    if (typeof name === 'string') return [name];
-    problems.error(at('expect.calls', i), name.problem);
+    const named = findCall(typeof item === 'string' ? item : '', definitions);
+    if (!('problem' in named)) return [named.name];
+    problems.error(at('expect.calls', i), named.problem);
     return [];
   });
 }
@@ -254,14 +252,14 @@ function readCalls(list: readonly Json[], plan: Plan, problems: Problems): strin
 function readStanding(list: readonly Json[], plan: Plan, problems: Problems): ExpectedEffect[] {
   return list.map((item, i) => {
     const path = at('expect.standing', i);
-    const nodeId = isJsonObject(item) ? (textOf(item, 'nodeId') ?? '') : typeof item === 'string' ? item : '';
-    checkNode(nodeId, path, plan, problems);
-    if (!isJsonObject(item)) return { nodeId };
+    const text = isJsonObject(item) ? (textOf(item, 'nodeId') ?? '') : typeof item === 'string' ? item : '';
+    const named = nodeAt(text, path, plan, problems);
+    if (!isJsonObject(item)) return named;
     const visit = numberOf(item, 'visit');
     const round = numberOf(item, 'round');
     const outcome = textOf(item, 'outcome') as ExpectedEffect['outcome'];
     return {
-      nodeId,
+      ...named,
       ...(visit === undefined ? undefined : { visit }),
       ...(round === undefined ? undefined : { round }),
       ...(outcome === undefined ? undefined : { outcome }),
@@ -269,11 +267,20 @@ function readStanding(list: readonly Json[], plan: Plan, problems: Problems): Ex
   });
 }
 
-function checkNode(nodeId: string, path: string, plan: Plan, problems: Problems): void {
-  if (plan.nodes.has(nodeId)) return;
-  const hint = closest(nodeId, [...plan.nodes.keys()]);
-  const also = hint === undefined ? '.' : `; did you mean ${quote(hint)}?`;
-  problems.error(path, `The definition has no node ${quote(nodeId)}${also}`);
+/** The node that a text names, with the places of an item if it has them. */
+function nodeAt(
+  text: string,
+  path: string,
+  plan: Plan,
+  problems: Problems,
+): { readonly nodeId: string; readonly item?: readonly number[] } {
+  const found = findNode(text, plan);
+  if ('problem' in found) {
+    problems.error(path, found.problem);
+    return { nodeId: text };
+  }
+  const { nodeId, item } = found.part;
+  return { nodeId, ...(item === undefined ? undefined : { item }) };
 }
 
 function textOf(object: JsonObject, key: string): string | undefined {

@@ -10,12 +10,12 @@
  * `afterMillis`. Everything else is as in the form by nodes, into which this file rewrites a scenario before the
  * checks.
  */
-import { at, closest, quote, show } from '../core/definition/problems.ts';
-import type { Problems } from '../core/definition/problems.ts';
-import { toNumber } from '../core/definition/shape/shape-check.ts';
-import { isJsonObject, isRawNumber, ownProperty } from '../core/value/json.ts';
-import type { Json, JsonObject } from '../core/value/json.ts';
-import type { NodePlan, Plan, TaskPlan } from '../core/plan.ts';
+import { at, closest, quote, show } from '../../core/definition/problems.ts';
+import type { Problems } from '../../core/definition/problems.ts';
+import { toNumber } from '../../core/definition/shape/shape-check.ts';
+import { isJsonObject, isRawNumber, ownProperty } from '../../core/value/json.ts';
+import type { Json, JsonObject } from '../../core/value/json.ts';
+import type { NodePlan, Plan, TaskPlan } from '../../core/plan.ts';
 
 const otherNames: Readonly<Record<string, string>> = {
   statusCode: 'status',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { compileDefinition } from '../core/definition/compile.ts';
-import type { Json } from '../core/value/json.ts';
-import type { Plan } from '../core/plan.ts';
+import { compileDefinition } from '../../core/definition/compile.ts';
+import type { Json } from '../../core/value/json.ts';
+import type { Plan } from '../../core/plan.ts';
 import { readScenario } from './read.ts';
 
 const request = { url: 'http://a.example/x', verb: 'POST' };

@@ -1,5 +1,5 @@
 /** The shape of a scenario document, as data. */
-import type { Field, ObjectShape, Shape, ShapeBook } from '../core/definition/shape/shape.ts';
+import type { Field, ObjectShape, Shape, ShapeBook } from '../../core/definition/shape/shape.ts';
 
 /** A thousand years, as in definitions. */
 const maxMillis = 31_557_600_000_000;
@@ -53,28 +53,31 @@ const answer: ObjectShape = {
   excludes: { error: ['status', 'body', 'headers'] },
 };
 
-const at = required(millis, 'Milliseconds from the start.');
+const when = required(millis, 'Milliseconds from the start.');
+const where = optional(name, 'The workflow node whose execution it is about; the root when left out.');
 
 const action: Shape = {
   type: 'tagged',
   tag: 'do',
   description: 'An action of a person on the execution.',
   variants: {
-    cancel: { type: 'object', fields: { atMillis: at, reason: optional(text, 'Why.') } },
-    terminate: { type: 'object', fields: { atMillis: at } },
-    wake: { type: 'object', fields: { atMillis: at } },
-    undo: { type: 'object', fields: { atMillis: at, reason: optional(text, 'Why.') } },
+    cancel: { type: 'object', fields: { atMillis: when, at: where, reason: optional(text, 'Why.') } },
+    terminate: { type: 'object', fields: { atMillis: when, at: where } },
+    wake: { type: 'object', fields: { atMillis: when, at: where } },
+    undo: { type: 'object', fields: { atMillis: when, at: where, reason: optional(text, 'Why.') } },
     retry: {
       type: 'object',
       fields: {
-        atMillis: at,
+        atMillis: when,
+        at: where,
         force: optional({ type: 'either', options: [json], expected: 'true or false' }, 'Also a terminated one.'),
       },
     },
     resolve: {
       type: 'object',
       fields: {
-        atMillis: at,
+        atMillis: when,
+        at: where,
         nodeId: required(name, 'The node to settle.'),
         visit: optional(count, 'Which visit; the one to settle when left out.'),
         phase: required({ type: 'choice', values: ['UP', 'DOWN'] }, 'The node itself or its compensation.'),

@@ -1,14 +1,16 @@
-import type { Transition } from '../core/run.ts';
-import { callsOf } from '../core/call/ending-call.ts';
-import type { Command } from '../core/event.ts';
-import type { CallRow, StepRow, UndoState } from '../core/history.ts';
-import type { OutputQuery } from '../core/context/outputs.ts';
-import { isOfItem, isOfPlaces, isWithin, placesOf } from '../core/context/scope.ts';
-import type { Token, UndoTarget } from '../core/state.ts';
+import type { Transition } from '../../core/run.ts';
+import { callsOf } from '../../core/call/ending-call.ts';
+import type { Command } from '../../core/event.ts';
+import type { CallRow, StepRow, UndoState } from '../../core/history.ts';
+import type { OutputQuery } from '../../core/context/outputs.ts';
+import { isOfItem, isOfPlaces, isWithin, placesOf } from '../../core/context/scope.ts';
+import type { Token, UndoTarget } from '../../core/state.ts';
 
 /** An effect that a mutating call left downstream. */
 export interface StandingEffect {
   readonly nodeId: string;
+  /** The places of the items that the visit belongs to; absent outside of all loops. */
+  readonly item?: readonly number[];
   readonly visit: number;
   readonly round: number;
   readonly outcome: 'succeeded' | 'unknown';
@@ -65,15 +67,32 @@ export class Journal {
   }
 
   /** A compensation of the round that could not be completed, as an operator names it. */
-  findUnfinished(round: number, nodeId: string, visit: number | undefined): UndoTarget | undefined {
+  findUnfinished(
+    round: number,
+    { nodeId, visit, item }: { readonly nodeId: string; readonly visit?: number; readonly item?: readonly number[] },
+  ): UndoTarget | undefined {
     const row = this.steps.findLast(
       (step) =>
         step.round === round &&
         step.nodeId === nodeId &&
         this.#undo.get(step.ord) === 'failed' &&
-        (visit === undefined || step.visit === visit),
+        (visit === undefined || step.visit === visit) &&
+        isOfPlaces(step.scope, item),
     );
     return row === undefined ? undefined : targetOf(row);
+  }
+
+  /** The latest row of an earlier round in which the same visit started an execution of which something stands. */
+  findChild(nodeId: string, visit: number, round: number): (StepRow & { readonly child: string }) | undefined {
+    return this.steps.findLast(
+      (step): step is StepRow & { child: string } =>
+        step.nodeId === nodeId &&
+        step.visit === visit &&
+        step.round < round &&
+        step.child !== undefined &&
+        step.effect !== undefined &&
+        !this.#isUndone(step),
+    );
   }
 
   /** The rows of the latest visits that the queries ask for, in the order of their ords. */
@@ -96,7 +115,9 @@ export class Journal {
   standing(): readonly StandingEffect[] {
     return this.steps.flatMap((row) => {
       if (row.effect === undefined || this.#isUndone(row)) return [];
-      return [{ nodeId: row.nodeId, visit: row.visit, round: row.round, outcome: row.effect }];
+      const { nodeId, visit, round, effect: outcome } = row;
+      const item = placesOf(row.scope);
+      return [{ nodeId, ...(item === undefined ? undefined : { item }), visit, round, outcome }];
     });
   }
 
@@ -155,7 +176,7 @@ function comesBefore(a: StepRow, b: StepRow): boolean {
 }
 
 function targetOf(row: StepRow): UndoTarget {
-  const { nodeId, visit, round, ord, scope, outcome, key, prev } = row;
+  const { nodeId, visit, round, ord, scope, outcome, key, prev, child } = row;
   return {
     nodeId,
     visit,
@@ -166,5 +187,6 @@ function targetOf(row: StepRow): UndoTarget {
     outcome: outcome === 'unknown' || outcome === 'rejected' ? outcome : 'succeeded',
     key: key ?? '',
     ...(prev === undefined ? undefined : { prev }),
+    ...(child === undefined ? undefined : { child }),
   };
 }
