@@ -192,4 +192,59 @@ describe('trama mock', () => {
     const wrong = await trama(['mock', path, '--latency', '80-20']);
     expect([wrong.code, wrong.notes]).toEqual([2, expect.stringContaining('It must be milliseconds, as 20 or 20-80.')]);
   });
+
+  it('serves the calls of the sagas that a saga starts, which run together without a server', async () => {
+    const example = join(import.meta.dirname, '../../examples/order-of-sagas');
+    const path = join(example, 'definition.json');
+    const others = ['payment', 'shipping'].flatMap((name) => ['--with', join(example, `with/${name}.json`)]);
+    const scenario = await file('scenario.json', {
+      nodes: { 'pay/capture': { body: { receipt: 'r-1' } }, 'ship/hand-over': { status: 409 } },
+    });
+    const server = await mock(path, [...others, '--scenario', scenario]);
+    const payload = ['--payload', `@${join(example, 'payload.json')}`, '--json'];
+    const { code, out } = await trama(['run', path, ...others, ...payload], { TRAMA_VAR_BASE: server.url });
+    expect([code, JSON.parse(out)]).toMatchObject([1, { status: 'FAILED', failedNodeId: 'ship', standing: [] }]);
+    const { out: served } = await stop(server);
+    expect([...served.matchAll(/\((\S+:(?:UP|DOWN))\)/g)].map(([, name]) => name)).toEqual([
+      'register:UP',
+      'pay/authorise:UP',
+      'pay/capture:UP',
+      'ship/reserve-line:UP',
+      'ship/reserve-line:UP',
+      'ship/hand-over:UP',
+      'ship/reserve-line:DOWN',
+      'ship/reserve-line:DOWN',
+      'pay/capture:DOWN',
+      'pay/authorise:DOWN',
+      'register:DOWN',
+    ]);
+  });
+
+  it('takes other definitions only where it can use them', async () => {
+    const path = await file('order.json', order);
+    const stored = await trama(['run', path, '--with', path, '--url', 'http://127.0.0.1:9']);
+    expect([stored.code, stored.notes]).toEqual([2, expect.stringContaining('--with only works without a server')]);
+    const twice = await trama(['mock', path, '--with', path, '--with', path]);
+    expect([twice.code, twice.notes]).toEqual([1, expect.stringMatching(/both define "order" with version "1"/)]);
+    const starts = await file('starts.json', {
+      name: 'starts',
+      version: '1',
+      entrypoint: 'a',
+      nodes: [{ kind: 'workflow', id: 'a', definition: { name: 'other', version: 'latest' } }],
+    });
+    const empty = await file('empty.json', { nodes: {} });
+    const alone = await trama(['simulate', starts, empty]);
+    expect([alone.code, alone.out]).toEqual([
+      1,
+      expect.stringContaining('starts "other" with version "latest", which was not given: add --with and its file.'),
+    ]);
+    const back = await file('back.json', {
+      name: 'other',
+      version: '1',
+      entrypoint: 'b',
+      nodes: [{ kind: 'workflow', id: 'b', definition: { name: 'starts', version: 'latest' } }],
+    });
+    const validated = await trama(['validate', '--with', back, starts]);
+    expect(validated.out).toContain('"starts" starts "other", which starts "starts"');
+  });
 });

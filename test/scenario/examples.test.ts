@@ -25,6 +25,14 @@ function planOf(definition: string): Plan {
   return compiled.plan;
 }
 
+/** The definitions that the nodes of an example start. */
+function startedBy(definition: string): readonly string[] {
+  const directory = dirname(definition);
+  return globSync('with/*.{json,yaml}', { cwd: join(root, directory) })
+    .toSorted()
+    .map((file) => join(directory, file));
+}
+
 describe('the examples', () => {
   it('are at least ten', () => {
     expect(new Set(definitions.map((path) => path.split('/')[0])).size).toBeGreaterThanOrEqual(10);
@@ -35,10 +43,12 @@ describe.each(definitions)('%s', (definition) => {
   const directory = join(root, dirname(definition));
   const scenarios = globSync('scenarios/*.{json,yaml}', { cwd: directory }).toSorted();
 
-  it('is valid, without a warning, as validate --strict demands', () => {
-    const path = join(root, definition);
+  const others = startedBy(definition);
+
+  it.each([definition, ...others])('is valid, without a warning, as validate --strict demands: %s', (file) => {
+    const path = join(root, file);
     const { warnings } = parseDefinitionText(readFileSync(path, 'utf8'), path);
-    const compiled = compile(definition);
+    const compiled = compile(file);
     expect(compiled.ok ? [] : compiled.errors).toEqual([]);
     expect([...warnings, ...compiled.warnings]).toEqual([]);
   });
@@ -52,10 +62,11 @@ describe.each(definitions)('%s', (definition) => {
 
   it.each(scenarios)('comes as expected: %s', (path) => {
     const plan = planOf(definition);
-    const read = readScenario(document(join(directory, path)), plan);
+    const given = { with: others.map(planOf) };
+    const read = readScenario(document(join(directory, path)), plan, given);
     if (!read.ok) throw new Error(`${relative(root, join(directory, path))}: ${read.errors.join('\n')}`);
     expect(read.scenario.expect?.status, 'expects a status').toBeDefined();
-    const result = simulate(plan, read.scenario);
+    const result = simulate(plan, read.scenario, given);
     expect(result.diffs.flatMap(({ field, lines }) => [field, ...lines])).toEqual([]);
     expect(result.stopped).toBeUndefined();
     expect(

@@ -15,7 +15,7 @@ import type { State } from '../../core/state.ts';
 import { isPending } from '../../core/transition/callback.ts';
 import { canonicalJson } from '../../core/value/json.ts';
 import type { Json } from '../../core/value/json.ts';
-import { callNames, nodeName, type NodePath } from '../names.ts';
+import { callNames, type NodePath } from '../names.ts';
 import type { ScenarioAction } from '../scenario.ts';
 import { act } from './action.ts';
 import { type Downstream, isCalledBack } from './downstream.ts';
@@ -90,7 +90,7 @@ export class SimulatedExecution {
     this.header = header;
     this.path = path;
     this.#world = world;
-    this.#narrator = new Narrator(world.telling, nodeName(path));
+    this.#narrator = new Narrator(world.telling, path);
   }
 
   /** Throws before it begins. */

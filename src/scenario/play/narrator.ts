@@ -4,6 +4,7 @@ import type { CallRow, StepRow } from '../../core/history.ts';
 import { placesOf } from '../../core/context/scope.ts';
 import type { Json } from '../../core/value/json.ts';
 import type { State, Token } from '../../core/state.ts';
+import { nodeName, type NodePath } from '../names.ts';
 import type { CallEntry, TracedRequest, TraceEntry } from '../trace.ts';
 import { taskOf, timerOf } from './waiting.ts';
 
@@ -24,16 +25,27 @@ export interface Telling {
   readonly startedAt: number;
 }
 
+/** The name of an execution in an entry; none for the root. */
+interface Named {
+  readonly run?: string;
+}
+
+function named(path: NodePath): Named {
+  return path.length === 0 ? {} : { run: nodeName(path) };
+}
+
 /** Records the transitions of one execution in a trace, in the order in which they happened. */
 export class Narrator {
   readonly #telling: Telling;
-  /** The name of the execution; see {@link TraceEntry}. */
-  readonly #run: { readonly run?: string };
+  /** The names of the execution and of its parent; see {@link TraceEntry}. */
+  readonly #run: Named;
+  readonly #parent: Named;
   readonly #flights = new Map<number, Flight>();
 
-  constructor(telling: Telling, run: string) {
+  constructor(telling: Telling, path: NodePath) {
     this.#telling = telling;
-    this.#run = run === '' ? {} : { run };
+    this.#run = named(path);
+    this.#parent = named(path.slice(0, -1));
   }
 
   /** A call goes out. */
@@ -56,13 +68,17 @@ export class Narrator {
     const { steps, signals, state } = transition;
     const calls = callsOf(transition);
     const told = [
-      ...calls.map((row) => ({ ord: row.ord, entry: this.#call(row, state) })),
+      ...calls.map((row) => ({ ord: row.ord, entry: this.#call(row, state), isOfParent: false })),
       ...steps.flatMap((row) => {
         const entry = this.#step(row, state);
-        return entry === undefined ? [] : [{ ord: row.ord, entry }];
+        if (entry === undefined) return [];
+        // What the parent does to the execution is told of the parent's node.
+        return [{ ord: row.ord, entry, isOfParent: row.phase === 'WORKFLOW' && row.index === -1 }];
       }),
     ];
-    for (const { entry } of told.sort((a, b) => a.ord - b.ord)) this.say(entry);
+    for (const { entry, isOfParent } of told.sort((a, b) => a.ord - b.ord)) {
+      this.#telling.trace.push({ ...entry, ...(isOfParent ? this.#parent : this.#run) });
+    }
     const settled = new Set([...calls, ...steps].map((row) => row.nodeId));
     for (const signal of signals) this.#signal(signal, settled, state);
   }
