@@ -5,7 +5,7 @@ import type { DueDetail, Page, PageRequest, StepPageRequest } from '../../src/po
 import type { ExecutionPageRequest, ListedExecution } from '../../src/ports/listing.ts';
 import type { DueCursor } from '../../src/store/encoded-store.ts';
 import { isInShards, type ShardSet } from '../../src/core/value/slot.ts';
-import { lengthOf } from '../../src/store/pages.ts';
+import { lengthOf, statedRows } from '../../src/store/pages.ts';
 import { decodeState, isOver } from '../../src/store/row-text.ts';
 import { decodeStoredCall } from '../../src/store/step-text.ts';
 import { byId, pageOf } from './page.ts';
@@ -27,7 +27,9 @@ export function executionPage(
   page: ExecutionPageRequest,
 ): Page<ListedExecution> {
   const rows = [...executions].filter((x) => matches(x, filter)).sort(byId);
-  const isStated = ({ summary }: StoredExecution): boolean => page.withState === true || summary.status === 'CORRUPTED';
+  const stated = statedRows(page);
+  const isStated = ({ summary: { status } }: StoredExecution): boolean =>
+    stated === 'all' || status === 'CORRUPTED' || (stated === 'unlessSucceeded' && status !== 'SUCCEEDED');
   return pageOf(rows, page, {
     kind: 'execution',
     order: 'desc',

@@ -39,6 +39,10 @@ export interface Blocked {
 export interface FailedCompensation {
   readonly nodeId: string;
   readonly visit: number;
+  /** What is known of the effect that it was to undo. */
+  readonly outcome: UndoTarget['outcome'];
+  /** Of the last answer to it. */
+  readonly statusCode?: number;
   /** As in {@link AttemptFailure}. */
   readonly host?: string;
 }

@@ -1,4 +1,5 @@
 import { stepPhases } from '../../core/history.ts';
+import { placeStates } from '../../core/view/place.ts';
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 
@@ -67,6 +68,30 @@ const summaryFields = {
   ),
 };
 
+const nodeState = shape.oneOf([...placeStates]);
+
+/** Where an execution stands, of which a list shows one. */
+const placeDocument = shape.optional(
+  shape.object(
+    {
+      state: nodeState,
+      nodeId: shape.string(),
+      since: instant('Since when it stands there.'),
+      until: shape.optional(instant('When it goes on at the latest.')),
+      detail: shape.optional(shape.string()),
+      host: shape.optional(shape.string({ description: 'host:port of the call that is blocked or failed there.' })),
+    },
+    {
+      description:
+        'The most urgent of its current nodes: BLOCKED, BACKOFF, COMPENSATING, HOOK, CALLING, WAITING_CALLBACK, WAITING_CHILD, JOINING, SLEEPING, SCHEDULED; of equals the one that has stood there longest. Absent once over.',
+    },
+  ),
+);
+
+const headline = shape.string({
+  description: 'One sentence of at most 300 characters: the node and its effect.',
+});
+
 const item = shape.optional(
   shape.array(shape.integer({ minimum: 0 }), {
     description: 'Within a forEach: the places of the items that it belongs to, from 0, outermost first.',
@@ -94,11 +119,21 @@ export const childDocument: Schema = shape.object({
 const labels = shape.texts();
 
 /** One element of the list of executions. */
-export const summaryDocument: Schema = shape.object({ ...summaryFields, labels });
+export const summaryDocument: Schema = shape.object({
+  ...summaryFields,
+  place: placeDocument,
+  why: shape.object({ headline }, { description: 'Why it stands or ended so.' }),
+  labels,
+});
 
 /** The status document. */
 export const executionDocument: Schema = shape.object({
   ...summaryFields,
+  place: placeDocument,
+  why: shape.object(
+    { headline, detail: shape.string({ description: 'What comes next, and who can end it; may be empty.' }) },
+    { description: 'Why it stands or ended so.' },
+  ),
   parent: shape.optional(
     shape.object(
       { id: shape.string({ format: 'uuid' }), ...visitFields },
@@ -125,18 +160,7 @@ export const executionDocument: Schema = shape.object({
       nodeId: shape.string(),
       visit: count('Counts from 1.'),
       item,
-      state: shape.oneOf([
-        'SCHEDULED',
-        'CALLING',
-        'BACKOFF',
-        'BLOCKED',
-        'WAITING_CALLBACK',
-        'WAITING_CHILD',
-        'SLEEPING',
-        'JOINING',
-        'COMPENSATING',
-        'HOOK',
-      ]),
+      state: nodeState,
       attempt: count('Counts from 1.'),
       since: instant('Since when it stands there.'),
       until: shape.optional(instant('When it goes on at the latest.')),

@@ -47,6 +47,7 @@ describe('GET /workflows/{id}', () => {
     const { body } = await get(`/workflows/${id.toUpperCase()}`);
     expect(body).toEqual({
       id,
+      why: { headline: 'It succeeded.', detail: '' },
       name: 'order',
       version: '1',
       definitionHash: expect.stringMatching(/^[\da-f]{64}$/),

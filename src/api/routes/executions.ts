@@ -7,7 +7,8 @@ import type { Answer } from '../../app/answer.ts';
 import { listChildren } from '../../app/family/family-fields.ts';
 import { listCalls, listSteps } from '../../app/queries/history.ts';
 import { cancelPreview, maxPreviews, retryPreview, undoPreview } from '../../app/previews.ts';
-import { listExecutions, pinnedDefinition, statusDocument } from '../../app/queries/status.ts';
+import { pinnedDefinition, statusDocument } from '../../app/queries/status.ts';
+import { listExecutions } from '../../app/view/summaries.ts';
 import { type ApiContext, jsonBody, jsonListBody, jsonTextBody } from '../context.ts';
 import {
   callDocument,

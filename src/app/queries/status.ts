@@ -8,18 +8,19 @@ import type { State } from '../../core/state.ts';
 import type { StepRow } from '../../core/history.ts';
 import { type CurrentNode, currentNodes } from '../../core/summary.ts';
 import { hookStatus } from '../../core/delivery.ts';
-import type { ListedExecution } from '../../ports/listing.ts';
+import { urgentPlace } from '../../core/view/place.ts';
+import { whyOf } from '../../core/view/why.ts';
 import type { EffectRow } from '../../ports/store.ts';
-import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
+import type { ExecutionDetail } from '../../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
 import { changesOf } from './changes.ts';
 import { awaitedDetails } from '../family/awaited.ts';
 import { familyFields } from '../family/family-fields.ts';
-import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from '../instants.ts';
-import { turns } from '../../engine/turns.ts';
 import type { AppContext } from '../context.ts';
+import { placeField, summaryFields } from '../view/summaries.ts';
+import { whyFacts } from '../view/why-facts.ts';
 import { planOf } from './run-view.ts';
 
 /** Largest number of current nodes in a document. */
@@ -46,8 +47,13 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     familyFields(app, plan, detail),
     awaitedDetails(app, nodes),
   ]);
+  const place = urgentPlace(state, plan);
+  const standing = standingOf(detail, effects);
+  const why: JsonObject = { ...whyOf(whyFacts(app, detail, { place, plan, standing: standing.length })) };
   const document: Record<string, Json> = {
-    ...summaryDocument(detail),
+    ...summaryFields(detail),
+    ...placeField(place),
+    why,
     ...family,
     retryable: isRetryable(detail),
     currentNodes: nodes.slice(0, maxCurrentNodes).map((node) => ({
@@ -62,7 +68,7 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     })),
     ...(nodes.length > maxCurrentNodes && { more: nodes.length - maxCurrentNodes }),
     compensations: await compensationDocuments(app, detail, effects),
-    standing: standingOf(detail, effects).map(({ target, effect, child }) => ({
+    standing: standing.map(({ target, effect, child }) => ({
       nodeId: target.nodeId,
       visit: target.visit,
       ...itemField(placesOf(target.scope)),
@@ -96,46 +102,6 @@ function hookDocument(state: State): Readonly<Record<string, Json>> {
   if (hook === undefined) return {};
   const { nextAt, attempts } = hook;
   return { hook: { state: hook.state, attempts, ...(nextAt !== undefined && { nextAt: instant(nextAt) }) } };
-}
-
-/** The fields that lists and documents share. */
-function summaryDocument(record: ListedExecution): Record<string, Json> {
-  return {
-    id: record.id,
-    name: record.name,
-    version: record.version,
-    definitionHash: record.definitionHash,
-    status: record.status,
-    round: record.round,
-    startedAt: instant(record.startedAt),
-    updatedAt: instant(record.updatedAt),
-    ...(record.completedAt !== undefined && {
-      completedAt: instant(record.completedAt),
-      durationMillis: Math.max(0, record.completedAt - record.startedAt),
-    }),
-    ...(record.failureDescription !== undefined && { failureDescription: record.failureDescription }),
-    ...(record.reason !== undefined && { reason: record.reason }),
-    ...(record.failedNodeId !== undefined && { failedNodeId: record.failedNodeId }),
-    ...(record.state?.verdict?.item !== undefined && { failedItem: record.state.verdict.item }),
-    ...(record.callbackWarning !== undefined && { callbackWarning: record.callbackWarning }),
-    ...(record.state?.failedCompensations !== undefined && {
-      failedCompensations: record.state.failedCompensations.map(({ nodeId, visit }) => ({ nodeId, visit })),
-    }),
-  };
-}
-
-/** A page of masked summaries, newest first. Throws BadCursor. */
-export async function listExecutions(
-  app: AppContext,
-  filter: FindFilter,
-  page: PageRequest,
-): Promise<Page<JsonObject>> {
-  const { items, cursor } = await findExecutions(app, filter, page);
-  const documents = await turns.map(
-    items,
-    (record) => app.masker.json(Object.assign(summaryDocument(record), { labels: record.labels })) as JsonObject,
-  );
-  return { items: documents, ...(cursor !== undefined && { cursor }) };
 }
 
 /** The masked definition that the execution is pinned to, as JSON text. */
