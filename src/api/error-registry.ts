@@ -96,6 +96,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retryable: false,
     meaning: 'The execution is in a state in which this is not possible.',
   },
+  state_changed: {
+    status: 412,
+    retryable: false,
+    meaning: 'The execution has changed since the state that If-Match names.',
+  },
   nothing_to_undo: {
     status: 409,
     retryable: false,

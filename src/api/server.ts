@@ -31,6 +31,8 @@ import { controlRoutes } from './routes/controls.ts';
 import { definitionRoutes } from './routes/definitions.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { eventRoutes } from './routes/events.ts';
+import { historyRoutes } from './routes/execution/history.ts';
+import { previewRoutes } from './routes/execution/previews.ts';
 import { executionRoutes } from './routes/executions.ts';
 import { topRoutes } from './routes/top.ts';
 import { holdRoutes } from './routes/holds.ts';
@@ -230,6 +232,8 @@ function apiRoutes(
         runRoutes(scope, api);
         definitionRoutes(scope, api, definition);
         executionRoutes(scope, api);
+        historyRoutes(scope, api);
+        previewRoutes(scope, api);
         controlRoutes(scope, api);
         bulkRoutes(scope, api);
         topRoutes(scope, api);

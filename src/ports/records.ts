@@ -1,6 +1,7 @@
 import type { FamilyPlace } from '../core/context/family.ts';
 import type { ExecutionStatus, State } from '../core/state.ts';
 import type { Summary } from '../core/summary.ts';
+import type { Revision } from './store/revision.ts';
 
 /** Columns of an execution that lists and metrics query. */
 export type ExecutionSummary = Summary;
@@ -17,10 +18,8 @@ export interface ExecutionRecord extends ExecutionSummary, FamilyPlace {
 }
 
 /** An execution with its state, without its payload, which may be large. */
-export interface ExecutionProgress extends ExecutionRecord {
+export interface ExecutionProgress extends ExecutionRecord, Revision {
   readonly traceparent?: string;
-  readonly seq: number;
-  readonly inboxSeq: number;
   readonly state: State;
 }
 

@@ -215,10 +215,15 @@ export const executionDocument: Schema = shape.object({
       { description: 'What became of the hook of the end. Present once over, where the end has a hook.' },
     ),
   ),
-  payload: shape.object({}, { additionalProperties: true }),
+  payload: shape.optional(shape.object({}, { additionalProperties: true, description: 'Absent with bodies=none.' })),
+  payloadBytes: shape.optional(count('With bodies=none: of the payload as JSON.')),
+  resultBytes: shape.optional(count('With bodies=none: of the result as JSON, if there is one.')),
   labels,
   result: shape.optional(shape.any({ description: "The last node's response body." })),
 });
+
+/** Outcomes of rows of the history. */
+export const outcomeNames = ['succeeded', 'rejected', 'unsent', 'unknown', 'pending'] as const;
 
 const rowFields = {
   id: shape.string(),
@@ -229,7 +234,7 @@ const rowFields = {
   item,
   round: count('Counts from 1.'),
   attempt: count('Counts from 1.'),
-  outcome: shape.oneOf(['succeeded', 'rejected', 'unsent', 'unknown', 'pending']),
+  outcome: shape.oneOf([...outcomeNames]),
   statusCode: shape.optional(shape.integer()),
   success: shape.boolean(),
   responseBody: shape.optional(
@@ -253,6 +258,7 @@ export const stepDocument: Schema = shape.object({ ...rowFields, note: shape.opt
 /** One row per attempt. */
 export const callDocument: Schema = shape.object({
   ...rowFields,
+  callId: shape.string({ description: 'Names the attempt within its execution.' }),
   idempotencyKey: shape.optional(shape.string()),
   requestUrl: shape.optional(shape.string()),
   requestVerb: shape.optional(shape.string()),

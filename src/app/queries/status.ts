@@ -1,5 +1,7 @@
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import { parseJson, stringifyJson } from '../../core/value/json.ts';
+import { utf8Length } from '../../core/value/utf8.ts';
+import type { Revision } from '../../ports/store/revision.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { placesOf } from '../../core/context/scope.ts';
 import { itemField } from './history.ts';
@@ -30,6 +32,20 @@ const maxCurrentNodes = 256;
 const historyPage = 1000;
 const historyPages = 10;
 
+/** What was read of an execution, and the revision at which it was read; no value if the caller has that of this revision. */
+export interface Revised<T> {
+  readonly revision: Revision;
+  readonly value?: T;
+}
+
+/** How a status document is asked for. */
+export interface StatusRequest {
+  /** Whether the caller has the document of a revision. */
+  readonly isKnown?: ((revision: Revision) => boolean) | undefined;
+  /** Leaves out payload and result, and tells their sizes in bytes. */
+  readonly withoutBodies?: boolean;
+}
+
 /**
  * The masked status document of an execution. `ended`: its final state as far as the caller knows, so that its result
  * is read together with the execution; the store may have a later one.
@@ -37,12 +53,42 @@ const historyPages = 10;
 export async function statusDocument(app: AppContext, id: string, ended?: State): Promise<Answer<JsonObject>> {
   const [detail, early] = await Promise.all([app.store.getExecution(id), ended && resultOf(app, id, ended)]);
   if (detail === undefined) return unknownExecution(id);
+  const result = hasSameResult(detail.state, ended) ? early : undefined;
+  return granted(await documentOf(app, detail, false, result));
+}
+
+/** The masked status document of an execution with its revision. A revision that the caller has costs one small read. */
+export async function revisedStatus(
+  app: AppContext,
+  id: string,
+  { isKnown, withoutBodies = false }: StatusRequest,
+): Promise<Answer<Revised<JsonObject>>> {
+  if (isKnown !== undefined) {
+    const progress = await app.store.getProgress(id);
+    if (progress === undefined) return unknownExecution(id);
+    const { seq, inboxSeq } = progress;
+    if (isKnown({ seq, inboxSeq })) return granted({ revision: { seq, inboxSeq } });
+  }
+  const detail = await app.store.getExecution(id);
+  if (detail === undefined) return unknownExecution(id);
+  const { seq, inboxSeq } = detail;
+  return granted({ revision: { seq, inboxSeq }, value: await documentOf(app, detail, withoutBodies) });
+}
+
+/** `known`: the result, if it was read already. */
+async function documentOf(
+  app: AppContext,
+  detail: ExecutionDetail,
+  withoutBodies: boolean,
+  known?: Json,
+): Promise<JsonObject> {
+  const { id } = detail;
   const plan = await planOf(app, detail);
   const { state } = detail;
   const nodes = currentNodes(plan, state);
   const [effects, result, changes, family, awaited] = await Promise.all([
     mayHaveEffects(plan, detail) ? effectsOf(app, detail) : [],
-    hasSameResult(state, ended) ? early : resultOf(app, id, state),
+    known ?? resultOf(app, id, state),
     changesOf(app, detail),
     familyFields(app, plan, detail),
     awaitedDetails(app, nodes),
@@ -78,11 +124,21 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     })),
     ...(changes.length > 0 && { changes }),
     ...hookDocument(detail.state),
-    payload: parseJson(detail.payload),
+    ...(withoutBodies ? bodySizes(detail, result) : bodies(detail, result)),
     labels: detail.labels,
-    ...(result !== undefined && { result }),
   };
-  return granted(app.masker.json(document) as JsonObject);
+  return app.masker.json(document) as JsonObject;
+}
+
+function bodies({ payload }: ExecutionDetail, result: Json | undefined): Record<string, Json> {
+  return { payload: parseJson(payload), ...(result !== undefined && { result }) };
+}
+
+function bodySizes({ payload }: ExecutionDetail, result: Json | undefined): Record<string, Json> {
+  return {
+    payloadBytes: utf8Length(payload),
+    ...(result !== undefined && { resultBytes: utf8Length(stringifyJson(result)) }),
+  };
 }
 
 function detailOf(node: CurrentNode, awaited: ReadonlyMap<string, string>): { readonly detail?: string } {

@@ -44,11 +44,7 @@ function withMaskedHost(app: Pick<AppContext, 'masker'>, place: Place): Place {
 }
 
 /** The retries that the policy of the call at a place allows besides those used; undefined if nothing is called there. */
-function retriesLeft(
-  plan: Plan,
-  { nodeId, state }: Pick<Place, 'nodeId' | 'state'>,
-  used: number,
-): number | undefined {
+function retriesLeft(plan: Plan, { nodeId, state }: Pick<Place, 'nodeId' | 'state'>, used: number): number | undefined {
   const policy = policyAt(plan, nodeId, state);
   return policy === undefined ? undefined : Math.max(0, policy.maxAttempts - used);
 }
