@@ -33,6 +33,7 @@ import type {
   DueDetail,
   DueRow,
   ExecutionDetail,
+  HistoryPageRequest,
   ExecutionProgress,
   Page,
   PageRequest,
@@ -338,7 +339,7 @@ export class MemoryStore implements Store {
     return stepPage(id, this.#executions.get(id)?.steps ?? [], page);
   }
 
-  async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
+  async listCalls(id: string, page: HistoryPageRequest): Promise<Page<CallRow>> {
     this.#check();
     return callPage(this.#executions.get(id) ?? { id, steps: [], calls: [] }, page);
   }

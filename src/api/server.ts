@@ -33,6 +33,7 @@ import { clusterRoutes } from './routes/cluster.ts';
 import { eventRoutes } from './routes/events.ts';
 import { historyRoutes } from './routes/execution/history.ts';
 import { previewRoutes } from './routes/execution/previews.ts';
+import { timelineRoutes } from './routes/execution/timeline.ts';
 import { executionRoutes } from './routes/executions.ts';
 import { topRoutes } from './routes/top.ts';
 import { holdRoutes } from './routes/holds.ts';
@@ -233,6 +234,7 @@ function apiRoutes(
         definitionRoutes(scope, api, definition);
         executionRoutes(scope, api);
         historyRoutes(scope, api);
+        timelineRoutes(scope, api);
         previewRoutes(scope, api);
         controlRoutes(scope, api);
         bulkRoutes(scope, api);

@@ -5,6 +5,7 @@ export type RefusalCode =
   | 'invalid_payload'
   | 'unknown_definition'
   | 'unknown_execution'
+  | 'unknown_call'
   | 'definition_conflict'
   | 'idempotency_key_reused'
   | 'state_conflict'

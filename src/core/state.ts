@@ -33,6 +33,8 @@ export interface Blocked {
   readonly detail: string;
   /** The host of the call, as in {@link AttemptFailure}; absent if the call has none. */
   readonly host?: string;
+  /** The hold that blocks the call. */
+  readonly holdId?: string;
 }
 
 /** A compensation that could not be completed. */

@@ -55,8 +55,14 @@ export interface PageRequest {
   readonly order?: 'asc' | 'desc';
 }
 
+/** A page request for rows of a history. */
+export interface HistoryPageRequest extends PageRequest {
+  /** Begins after this ord in the page's order, in place of a cursor. */
+  readonly after?: number;
+}
+
 /** A page request for step rows. */
-export interface StepPageRequest extends PageRequest {
+export interface StepPageRequest extends HistoryPageRequest {
   /** Excludes rows up to and including this ord, in either order. */
   readonly afterOrd?: number;
   /** Excludes outputs that are stored beside their rows, and their `shown`; default false. */

@@ -255,8 +255,8 @@ const headers = shape.texts();
 /** One row per node visit and phase. */
 export const stepDocument: Schema = shape.object({ ...rowFields, note: shape.optional(shape.string()) });
 
-/** One row per attempt. */
-export const callDocument: Schema = shape.object({
+/** The fields of an attempt. */
+export const callFields: Readonly<Record<string, Schema>> = {
   ...rowFields,
   callId: shape.string({ description: 'Names the attempt within its execution.' }),
   idempotencyKey: shape.optional(shape.string()),
@@ -269,7 +269,10 @@ export const callDocument: Schema = shape.object({
   requestBodyTruncated: shape.optional(shape.boolean({ description: 'The body is cut.' })),
   responseHeaders: shape.optional(headers),
   error: shape.optional(shape.string()),
-});
+};
+
+/** One row per attempt. */
+export const callDocument: Schema = shape.object(callFields);
 
 /** A request that would be sent, or whose effect remains. */
 export const previewDocument: Schema = shape.object({
@@ -297,8 +300,9 @@ export const definitionRecord: Schema = shape.object({
   warnings: shape.optional(shape.array(shape.string())),
 });
 
-/** An entry of the audit log. */
-export const auditDocument: Schema = shape.object({
+const address = shape.string({ description: 'From where.' });
+
+const auditFields = {
   entryId: shape.string({ format: 'uuid' }),
   at: instant('When.'),
   actor: shape.string({ description: 'Who: key:<id>, jwt:<subject>, anonymous or system.' }),
@@ -306,11 +310,16 @@ export const auditDocument: Schema = shape.object({
   id: shape.string({
     description: 'Id of what was changed; empty where a change that would have made it was refused.',
   }),
-  address: shape.string({ description: 'From where.' }),
   outcome: shape.string({ description: 'done, or the error code of the refusal.' }),
   requestId: shape.string(),
   details: shape.optional(shape.object({}, { additionalProperties: true })),
-});
+};
+
+/** An entry of the audit log. */
+export const auditDocument: Schema = shape.object({ ...auditFields, address });
+
+/** An entry of the audit log of one execution. */
+export const executionAuditDocument: Schema = shape.object({ ...auditFields, address: shape.optional(address) });
 
 /** The outcome of checking a definition. */
 export const definitionReport: Schema = shape.object({

@@ -1,8 +1,5 @@
 import { apply } from '../../core/apply.ts';
-import type { StepRow } from '../../core/history.ts';
-import type { UndoTarget } from '../../core/state.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
-import type { EffectRow } from '../../ports/store.ts';
 import type { Revision } from '../../ports/store/revision.ts';
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
 import type { AppContext } from '../context.ts';
@@ -11,6 +8,7 @@ import { effectsOf, inUndoOrder, unfinishedOf } from '../queries/effects.ts';
 import { decidingEnv, isOver, runOf } from '../queries/run-view.ts';
 import type { Revised } from '../queries/status.ts';
 import { undoConflict } from '../settle.ts';
+import { cancelled } from './cancelled.ts';
 import { maxPreviews, type PreviewPage, type PreviewRange, renderAll } from './rendering.ts';
 import { standingRequests } from './standing-requests.ts';
 
@@ -52,15 +50,8 @@ async function cancel(app: AppContext, detail: ExecutionDetail, range: PreviewRa
   if (isOver(detail) || detail.state.verdict !== undefined) {
     return refused('state_conflict', `The execution is ${detail.status}; it cannot be cancelled.`);
   }
-  const run = await runOf(app, detail);
-  // Includes effects that the cancel itself settles: a node that waits for its callback becomes unknown.
-  const cancelled = apply(run, { type: 'cancelled' }, decidingEnv(app));
-  const written = await app.store.listEffects(detail.id, maxPreviews, {
-    rounds: [detail.round, detail.round],
-    undo: ['pending', 'reopened'],
-  });
-  const pending = [...written, ...cancelled.steps.flatMap(effectOf).filter(({ undo: due }) => due === 'pending')];
-  return granted(await renderAll(app, { ...run, state: cancelled.state }, inUndoOrder(pending), range));
+  const { run, due } = await cancelled(app, detail);
+  return granted(await renderAll(app, run, due, range));
 }
 
 /** The compensations that an undo would run, in the engine's order. */
@@ -91,29 +82,4 @@ async function retry(app: AppContext, detail: ExecutionDetail, range: PreviewRan
   }
   const unfinished = inUndoOrder(await unfinishedOf(app, detail));
   return granted(await renderAll(app, await runOf(app, detail), unfinished, range));
-}
-
-/** The effect of a step row that is not stored yet. */
-function effectOf(row: StepRow): EffectRow[] {
-  if (row.undo === undefined || row.outcome === 'pending' || row.outcome === 'unsent') return [];
-  const target: UndoTarget = {
-    nodeId: row.nodeId,
-    visit: row.visit,
-    round: row.round,
-    ord: row.ord,
-    scope: row.scope,
-    outcome: row.outcome,
-    key: row.key ?? '',
-    ...(row.prev !== undefined && { prev: row.prev }),
-  };
-  return [
-    {
-      target,
-      begunAt: row.begunAt ?? row.startedAt,
-      mutating: true,
-      undo: row.undo,
-      ...(row.undoRank !== undefined && { undoRank: row.undoRank }),
-      ...(row.undoSort !== undefined && { undoSort: row.undoSort }),
-    },
-  ];
 }

@@ -37,7 +37,7 @@ export function listCalls(app: AppContext, id: string, request: HistoryRequest):
 }
 
 /** One attempt, masked. */
-function maskedCall(app: AppContext, id: string, row: CallRow, withoutBodies = false): JsonObject {
+export function maskedCall(app: AppContext, id: string, row: CallRow, withoutBodies = false): JsonObject {
   return app.masker.json(callDocument(id, row, withoutBodies)) as JsonObject;
 }
 

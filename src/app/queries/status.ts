@@ -15,7 +15,7 @@ import { whyOf } from '../../core/view/why.ts';
 import type { EffectRow } from '../../ports/store.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
-import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
+import { compensationsOf, effectsOf, runningUndo, standingOf, undoWords } from './effects.ts';
 import { changesOf } from './changes.ts';
 import { awaitedDetails } from '../family/awaited.ts';
 import { familyFields } from '../family/family-fields.ts';
@@ -216,16 +216,6 @@ async function compensationDocuments(
     };
   });
 }
-
-const undoWords: Readonly<Record<NonNullable<EffectRow['undo']>, string>> = {
-  pending: 'PENDING',
-  done: 'DONE',
-  failed: 'FAILED',
-  reopened: 'PENDING',
-  resolved: 'RESOLVED',
-  accepted: 'RESOLVED',
-  moved: 'DONE',
-};
 
 /** The latest DOWN row of each visit of this round. */
 async function downRows(app: AppContext, id: string, state: State, wanted: number): Promise<Map<string, StepRow>> {

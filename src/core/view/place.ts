@@ -10,6 +10,8 @@ export interface Place extends CurrentNode {
   readonly host?: string;
   /** Why the call is blocked. */
   readonly cause?: BlockCause;
+  /** The hold that blocks it. */
+  readonly holdId?: string;
   /** The failure of the latest attempt there. */
   readonly failure?: AttemptFailure;
   /** The retries that its call has used of its policy. */
@@ -71,6 +73,7 @@ function whyAt({ stage }: Token): Partial<Place> {
   return {
     ...(host === undefined ? undefined : { host }),
     ...(blocked === undefined ? undefined : { cause: blocked.cause }),
+    ...(blocked?.holdId === undefined ? undefined : { holdId: blocked.holdId }),
     ...(failure === undefined ? undefined : { failure }),
     ...(attempting === undefined ? undefined : { retries: attempting.retries }),
   };

@@ -87,7 +87,13 @@ describe('a hold', () => {
     await fixture.clock.advance(1_000);
     expect((await fixture.detail(id)).status).toBe('SUCCEEDED');
     expect(fixture.http.calls.map(({ request }) => request.headers['trama-attempt'])).toEqual(['1', '1']);
-    expect((await fixture.store.listCalls(id, { limit: 10 })).items.map(({ attempt }) => attempt)).toEqual([1, 1]);
+    const { items } = await fixture.store.listCalls(id, { limit: 10 });
+    expect(items.map(({ attempt }) => attempt)).toEqual([1, 1]);
+    // The attempt that ended the wait tells of it.
+    expect(items.map(({ waited }) => waited)).toEqual([
+      { since: node!.since, cause: 'hold', host: 'mock:80', holdId: 'h' },
+      undefined,
+    ]);
   });
 
   it('of one version leaves the others alone, as one of another host or port does', async () => {
