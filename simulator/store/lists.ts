@@ -1,11 +1,11 @@
 /** Pages of the rows of the store in memory. */
 import type { CallRow, StepRow } from '../../src/core/history.ts';
 import { maxCountedChildren, type ChildCounts, type ExecutionFilter } from '../../src/ports/store.ts';
-import type { DueDetail, Page, PageRequest, StepPageRequest } from '../../src/ports/records.ts';
+import type { DueDetail, HistoryPageRequest, Page, StepPageRequest } from '../../src/ports/records.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../../src/ports/listing.ts';
 import type { DueCursor } from '../../src/store/encoded-store.ts';
 import { isInShards, type ShardSet } from '../../src/core/value/slot.ts';
-import { lengthOf } from '../../src/store/pages.ts';
+import { lengthOf, statedRows } from '../../src/store/pages.ts';
 import { decodeState, isOver } from '../../src/store/row-text.ts';
 import { decodeStoredCall } from '../../src/store/step-text.ts';
 import { byId, pageOf } from './page.ts';
@@ -27,7 +27,9 @@ export function executionPage(
   page: ExecutionPageRequest,
 ): Page<ListedExecution> {
   const rows = [...executions].filter((x) => matches(x, filter)).sort(byId);
-  const isStated = ({ summary }: StoredExecution): boolean => page.withState === true || summary.status === 'CORRUPTED';
+  const stated = statedRows(page);
+  const isStated = ({ summary: { status } }: StoredExecution): boolean =>
+    stated === 'all' || status === 'CORRUPTED' || (stated === 'unlessSucceeded' && status !== 'SUCCEEDED');
   return pageOf(rows, page, {
     kind: 'execution',
     order: 'desc',
@@ -75,10 +77,14 @@ function statedOf(x: StoredExecution): ListedExecution {
   return { ...recordOf(x), state: decodeState(x.state) };
 }
 
+function isAfter(ord: number, { after, order }: HistoryPageRequest): boolean {
+  return after === undefined || (order === 'desc' ? ord < after : ord > after);
+}
+
 /** Returns a page of step rows, by ord. Throws BadCursor. */
 export function stepPage(id: string, steps: readonly StoredStep[], page: StepPageRequest): Page<StepRow> {
   const { afterOrd = 0, withoutBodies } = page;
-  const rows = steps.filter(({ ord }) => ord > afterOrd).sort((a, b) => a.ord - b.ord);
+  const rows = steps.filter(({ ord }) => ord > afterOrd && isAfter(ord, page)).sort((a, b) => a.ord - b.ord);
   return pageOf(rows, page, {
     kind: 'step',
     order: 'asc',
@@ -89,9 +95,9 @@ export function stepPage(id: string, steps: readonly StoredStep[], page: StepPag
 }
 
 /** Returns a page of call rows, by ord. Throws BadCursor. */
-export function callPage(x: Pick<StoredExecution, 'id' | 'steps' | 'calls'>, page: PageRequest): Page<CallRow> {
+export function callPage(x: Pick<StoredExecution, 'id' | 'steps' | 'calls'>, page: HistoryPageRequest): Page<CallRow> {
   const recorded = x.steps.flatMap((step) => recordedCall(step) ?? []);
-  const rows = [...x.calls, ...recorded].sort((a, b) => a.ord - b.ord);
+  const rows = [...x.calls, ...recorded].filter(({ ord }) => isAfter(ord, page)).sort((a, b) => a.ord - b.ord);
   return pageOf(rows, page, {
     kind: 'call',
     order: 'asc',

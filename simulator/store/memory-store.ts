@@ -3,6 +3,7 @@ import { isInShards, type ShardSet } from '../../src/core/value/slot.ts';
 import type { UndoTarget } from '../../src/core/state.ts';
 import type { AuditEntry, AuditFilter } from '../../src/ports/audit.ts';
 import type { BeatAnswer, ProcessInfo, SoleWorkerCandidacy } from '../../src/ports/processes.ts';
+import { isExpected } from '../../src/ports/store/revision.ts';
 import type { ExecutionPageRequest, ListedExecution, ShowStep } from '../../src/ports/listing.ts';
 import type { PartitionCare } from '../../src/ports/partitions.ts';
 import type {
@@ -32,6 +33,7 @@ import type {
   DueDetail,
   DueRow,
   ExecutionDetail,
+  HistoryPageRequest,
   ExecutionProgress,
   Page,
   PageRequest,
@@ -250,11 +252,12 @@ export class MemoryStore implements Store {
     return true;
   }
 
-  async offer({ executionId, row, bodyHash, audit }: Offer, now: number): Promise<OfferResult> {
+  async offer({ executionId, row, bodyHash, expected, audit }: Offer, now: number): Promise<OfferResult> {
     this.#check();
     const x = this.#executions.get(executionId);
     if (x === undefined) return { kind: 'unknown' };
     if (x.inbox.some(({ id }) => id === row.id)) return { kind: 'accepted' };
+    if (!isExpected(x, expected)) return { kind: 'changed' };
     const answer = admitted(x, row, bodyHash, now);
     if (answer.kind === 'accepted') this.#audit.append(audit);
     return answer;
@@ -336,7 +339,7 @@ export class MemoryStore implements Store {
     return stepPage(id, this.#executions.get(id)?.steps ?? [], page);
   }
 
-  async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
+  async listCalls(id: string, page: HistoryPageRequest): Promise<Page<CallRow>> {
     this.#check();
     return callPage(this.#executions.get(id) ?? { id, steps: [], calls: [] }, page);
   }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Json, stringifyJson } from '../core/value/json.ts';
+import { type Json, type JsonObject, stringifyJson } from '../core/value/json.ts';
+import type { Page } from '../ports/records.ts';
 import type { AppContext } from '../app/context.ts';
 import type { AnswerPlaces } from './http/answer-places.ts';
 import { turns } from '../engine/turns.ts';
@@ -41,6 +42,12 @@ export async function jsonListBody(reply: FastifyReply, items: readonly Json[]):
     texts.push(stringifyJson(item));
   }
   return jsonTextBody(reply, `[${texts.join(',')}]`);
+}
+
+/** Like {@link jsonListBody} for a page, whose cursor stands in a header. */
+export function jsonPageBody(reply: FastifyReply, { items, cursor }: Page<JsonObject>): Promise<string> {
+  if (cursor !== undefined) reply.header('x-next-cursor', cursor);
+  return jsonListBody(reply, items);
 }
 
 /** Like {@link jsonBody} for a document that is already text. */

@@ -88,6 +88,7 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'This address takes another method; Allow says which.',
   },
   unknown_execution: { status: 404, retryable: false, meaning: 'There is no such execution, or it is no longer kept.' },
+  unknown_call: { status: 404, retryable: false, meaning: 'The execution has no such attempt.' },
   unknown_definition: { status: 404, retryable: false, meaning: 'There is no such definition.' },
   unknown_hold: { status: 404, retryable: false, meaning: 'There is no such hold, or it has ended.' },
   request_timeout: { status: 408, retryable: true, meaning: 'The request did not arrive completely in time.' },
@@ -95,6 +96,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     status: 409,
     retryable: false,
     meaning: 'The execution is in a state in which this is not possible.',
+  },
+  state_changed: {
+    status: 412,
+    retryable: false,
+    meaning: 'The execution has changed since the state that If-Match names.',
   },
   nothing_to_undo: {
     status: 409,

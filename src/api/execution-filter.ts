@@ -2,7 +2,7 @@ import * as shape from './documents/schema.ts';
 import type { Schema } from './documents/schema.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import type { FindFilter } from '../app/queries/find.ts';
-import { placeOf } from '../engine/call/gate/origin.ts';
+import { originOf, placeOf } from '../engine/call/gate/origin.ts';
 import { statusNames } from './documents/documents.ts';
 import { ApiError } from './http/failure.ts';
 import { filterText, instantOf, maxFilterLength } from './parameters.ts';
@@ -33,7 +33,9 @@ export const filterFields: Readonly<Record<string, Schema>> = {
   }),
   reason: text,
   failedNodeId: text,
-  host: filterText('Executions that wait for this host, or failed at it; on any port if none is given.'),
+  host: filterText(
+    'Executions whose place waits for this host, or that failed at it; a URL stands for its host and port; on any port if none is given.',
+  ),
   hook: shape.optional({
     ...shape.oneOf(['pending', 'failed']),
     description: 'Only those that are over and whose hook is still to be delivered, or was given up.',
@@ -105,13 +107,14 @@ export function filterOf(query: FilterQuery): FindFilter {
   };
 }
 
-/** Drops the default port of the scheme, as states do. */
+/** A host as states have it, or the origin of a URL. */
 function hostOf(text: string): string {
-  const host = placeOf(text.trim());
-  if (host !== undefined) return host.replace(/:(?:80|443)$/, '');
+  const written = text.trim();
+  const host = /^https?:\/\/[^/?#@\\]+\/?$/i.test(written) ? originOf(written)?.hostPort : placeOf(written);
+  if (host !== undefined) return host;
   throw new ApiError(
     'invalid_request',
-    'host: Must be a host name or an IP address, with a port or without, like bank.example or 10.0.0.7:8443.',
+    'host: Must be a host name or an IP address, with a port or without, or a URL, like bank.example, 10.0.0.7:8443 or https://bank.example.',
   );
 }
 

@@ -54,6 +54,11 @@ export function pageFields(defaultLimit: number, maxLimit: number): Readonly<Rec
   };
 }
 
+/** `bodies=none` leaves out what may be large. */
+export const bodiesField: Readonly<Record<string, Schema>> = {
+  bodies: shape.optional({ ...shape.oneOf(['none']), description: 'none: without bodies.' }),
+};
+
 /** Longer than any cursor of a list. */
 const maxCursorLength = 1024;
 

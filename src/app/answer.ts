@@ -5,9 +5,11 @@ export type RefusalCode =
   | 'invalid_payload'
   | 'unknown_definition'
   | 'unknown_execution'
+  | 'unknown_call'
   | 'definition_conflict'
   | 'idempotency_key_reused'
   | 'state_conflict'
+  | 'state_changed'
   | 'nothing_to_undo'
   | 'forbidden'
   | 'unknown_hold'
@@ -44,4 +46,9 @@ export function refused(code: RefusalCode, ...errors: readonly string[]): Refusa
 /** The refusal for an unknown id, or that of a removed execution. */
 export function unknownExecution(id: string): Refusal {
   return refused('unknown_execution', `There is no execution ${id}.`);
+}
+
+/** The refusal of a change that was decided on an earlier revision of the execution. */
+export function changedSince(): Refusal {
+  return refused('state_changed', 'The execution has changed since; look at it again.');
 }

@@ -122,6 +122,8 @@ export async function receiveCallback(app: AppContext, request: CallbackRequest)
         refused('callback_earlier_operation', 'The token belongs to an earlier operation of the node.'),
         detail,
       );
+    // A callback expects no revision.
+    case 'changed':
     case 'not_waiting':
       return reject(
         'not_waiting',

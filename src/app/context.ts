@@ -5,6 +5,7 @@ import type { State } from '../core/state.ts';
 import type { CallbackVerification } from '../ports/callback-token.ts';
 import type { StoredItem } from '../ports/queue.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
+import type { Revision } from '../ports/store/revision.ts';
 import type { Store, SubmitResult } from '../ports/store.ts';
 import type { LoopShare } from '../engine/loop-share.ts';
 import type { Compiled } from '../engine/worker/plan-cache.ts';
@@ -98,6 +99,8 @@ export interface AppContext {
   readonly engine: AppEngine;
   /** The caller's name in the audit log; absent without authentication. */
   readonly actor?: string;
+  /** A change is made only while the execution is at one of these revisions; absent: at any. */
+  readonly expected?: readonly Revision[];
   /**
    * Whether the caller may start, retry and undo runs of a plan: its definitions include all that such runs start. Absent for a caller
    * that is not limited.

@@ -1,6 +1,6 @@
 import { slotOf } from '../core/value/slot.ts';
 import type { InboxEvent, OfferResult } from '../ports/store.ts';
-import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
+import { type Answer, changedSince, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type AppContext, reasonWithout } from './context.ts';
 
 /** An accepted change: it is durable, but the execution may not show it yet. */
@@ -52,7 +52,9 @@ export async function offer(
 ): Promise<Answer<Accepted>> {
   const now = app.clock.now();
   const inboxId = app.entropy.nonce();
-  const result = await app.store.offer({ executionId: id, row: { id: inboxId, at: now, event: event(inboxId) } }, now);
+  const { expected } = app;
+  const row = { id: inboxId, at: now, event: event(inboxId) };
+  const result = await app.store.offer({ executionId: id, row, ...(expected !== undefined && { expected }) }, now);
   const refusal = refusalOf(id, result);
   if (refusal !== undefined) return refusal;
   const heldBy = result.kind === 'accepted' ? result.heldBy : undefined;
@@ -67,6 +69,8 @@ function refusalOf(id: string, result: OfferResult): Refusal | undefined {
       return undefined;
     case 'unknown':
       return unknownExecution(id);
+    case 'changed':
+      return changedSince();
     case 'conflict':
       return refused('state_conflict', result.message);
     case 'other_body':

@@ -7,7 +7,8 @@ import { dueAt } from '../core/due.ts';
 import type { UndoTarget } from '../core/state.ts';
 import { summarize } from '../core/summary.ts';
 import type { ExecutionDetail } from '../ports/records.ts';
-import { type Answer, granted, refused, type Refusal, unknownExecution } from './answer.ts';
+import { isExpected } from '../ports/store/revision.ts';
+import { type Answer, changedSince, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type Accepted, offer } from './control.ts';
 import { unfinishedOf } from './queries/effects.ts';
 import { refuseChild, refuseForeign } from './family/refuse-child.ts';
@@ -159,6 +160,7 @@ async function decide(
   for (let race = 0; race < maxRaces; race++) {
     const detail = await app.store.getExecution(id);
     if (detail === undefined) return unknownExecution(id);
+    if (!isExpected(detail, app.expected)) return changedSince();
     const answer = await attempt(detail);
     if (answer !== 'lost') return answer;
   }

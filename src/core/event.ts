@@ -67,6 +67,8 @@ export type Event =
       readonly detail: string;
       /** The host of the call, masked; absent if it has none. */
       readonly host?: string;
+      /** The hold that blocks the call. */
+      readonly holdId?: string;
     }
   /** The answer to the command `findUndo`: the next compensation, or none. */
   | { readonly type: 'undoFound'; readonly tokenId: number; readonly target?: UndoTarget }

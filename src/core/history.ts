@@ -1,6 +1,6 @@
 import type { AnswerView, CallPhase, ChildView, FailureView, Outcome, ResponseView } from './context/context.ts';
 import type { Json } from './value/json.ts';
-import type { ItemEnd, OutputRef } from './state.ts';
+import type { Blocked, ItemEnd, OutputRef } from './state.ts';
 
 /** Phases of step rows. */
 export const stepPhases = [
@@ -137,7 +137,10 @@ export interface ShownBody {
  * What a step row does not say of the attempt that it records; see `callOf`. Its ord is the one before the row's, and its
  * idempotency key is the row's `key` unless it is given here.
  */
-export type EndingCall = Pick<CallRow, 'callId' | 'error' | 'idempotencyKey' | 'exchange' | 'item'>;
+export type EndingCall = Pick<CallRow, 'callId' | 'error' | 'idempotencyKey' | 'exchange' | 'item' | 'waited'>;
+
+/** A block of a call that is over. */
+export type Waited = Omit<Blocked, 'detail'>;
 
 /** One attempt of a call. A row of its own if no step row records the attempt: it is repeated, or its answer came too late. */
 export interface CallRow {
@@ -158,6 +161,8 @@ export interface CallRow {
   readonly idempotencyKey?: string;
   /** The places of the items of loops that it belongs to, outermost first; absent outside of all loops. */
   readonly item?: readonly number[];
+  /** The block that ended with this attempt: the latest cause, and since when the call had been blocked. */
+  readonly waited?: Waited;
   /** The exchange as sent and received, masked and truncated; absent if no answer was seen. */
   readonly exchange?: Exchange;
 }

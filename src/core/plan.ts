@@ -42,6 +42,9 @@ export type AuthPlan =
       readonly audience?: string;
     };
 
+/** Which part of a definition gives a set of status codes; `default`: none. */
+export type CodesSource = 'default' | 'action' | 'request';
+
 /** A compiled call with the status codes that determine its outcome. */
 export interface CallPlan {
   readonly request: RequestPlan;
@@ -49,6 +52,8 @@ export interface CallPlan {
   readonly success?: ReadonlySet<number>;
   /** Status codes after which the outcome is unknown; by default 408, 502, 504, 520 to 524, 598 and 599. */
   readonly unknown: ReadonlySet<number>;
+  /** Where the definition gives the two sets. */
+  readonly codesFrom: { readonly success: CodesSource; readonly unknown: CodesSource };
   /** Time limit of one attempt in milliseconds; the configured default if absent. */
   readonly timeoutMillis?: number;
   /** Whether the HTTP method changes state downstream: POST, PUT, PATCH, DELETE. */

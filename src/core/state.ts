@@ -33,12 +33,18 @@ export interface Blocked {
   readonly detail: string;
   /** The host of the call, as in {@link AttemptFailure}; absent if the call has none. */
   readonly host?: string;
+  /** The hold that blocks the call. */
+  readonly holdId?: string;
 }
 
 /** A compensation that could not be completed. */
 export interface FailedCompensation {
   readonly nodeId: string;
   readonly visit: number;
+  /** What is known of the effect that it was to undo. */
+  readonly outcome: UndoTarget['outcome'];
+  /** Of the last answer to it. */
+  readonly statusCode?: number;
   /** As in {@link AttemptFailure}. */
   readonly host?: string;
 }

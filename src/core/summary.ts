@@ -125,11 +125,14 @@ export interface CurrentNode {
 /** The current positions of an execution; empty once it is over. */
 export function currentNodes(plan: Plan, state: State): readonly CurrentNode[] {
   if (state.end !== undefined) return [];
-  return state.tokens.map((token) => {
-    const node = currentNode(plan, state, token);
-    const item = itemOf(token);
-    return item === undefined ? node : { ...node, item };
-  });
+  return state.tokens.map((token) => currentNodeOf(plan, state, token));
+}
+
+/** The position of one token. Without a plan, a split is named instead of its join. */
+export function currentNodeOf(plan: Pick<Plan, 'nodes'> | undefined, state: State, token: Token): CurrentNode {
+  const node = currentNode(plan, state, token);
+  const item = itemOf(token);
+  return item === undefined ? node : { ...node, item };
 }
 
 /** The places of the items that a token, or what it compensates, belongs to. */
@@ -137,7 +140,7 @@ function itemOf({ scope, stage }: Token): readonly number[] | undefined {
   return placesOf(stage.kind === 'unwinding' ? (stage.undo?.target.scope ?? scope) : scope);
 }
 
-function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
+function currentNode(plan: Pick<Plan, 'nodes'> | undefined, state: State, token: Token): CurrentNode {
   const { nodeId, stage } = token;
   switch (stage.kind) {
     case 'ready': {
@@ -190,7 +193,7 @@ function currentNode(plan: Plan, state: State, token: Token): CurrentNode {
     case 'forked': {
       const open = Object.entries(stage.branches).filter(([, end]) => end.status === 'RUNNING');
       return {
-        nodeId: plan.nodes.get(nodeId)?.join ?? nodeId,
+        nodeId: plan?.nodes.get(nodeId)?.join ?? nodeId,
         visit: stage.visit,
         state: 'JOINING',
         attempt: 1,
@@ -273,13 +276,13 @@ function blockedNode(
 
 /** What a split waits for. */
 function waitText(
-  plan: Plan,
+  plan: Pick<Plan, 'nodes'> | undefined,
   nodeId: string,
   branches: Readonly<Record<string, BranchEnd>>,
   open: readonly string[],
 ): string {
   const named = open.join(', ');
-  const join = plan.nodes.get(plan.nodes.get(nodeId)?.join ?? '');
+  const join = plan?.nodes.get(plan.nodes.get(nodeId)?.join ?? '');
   if (join?.kind !== 'join' || join.mode !== 'first') return `Waits for the branches ${named}.`;
   const winner = Object.keys(branches).find((entry) => branches[entry]?.status === 'SUCCEEDED');
   return winner === undefined

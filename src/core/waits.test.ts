@@ -81,8 +81,8 @@ describe('the hosts of an execution', () => {
     end: { status: 'CORRUPTED', reason: 'compensation' },
     verdict: { status: 'FAILED', reason: 'timeout', host: 'bank.example' },
     failedCompensations: [
-      { nodeId: 'a', visit: 1, host: 'carrier.example:8443' },
-      { nodeId: 'b', visit: 1, host: 'bank.example' },
+      { nodeId: 'a', visit: 1, outcome: 'unknown', host: 'carrier.example:8443' },
+      { nodeId: 'b', visit: 1, outcome: 'succeeded', host: 'bank.example' },
     ],
   });
 
@@ -102,9 +102,10 @@ describe('the hosts of an execution', () => {
   });
 
   it.each([
-    ['http://Bank.Example/x', 'bank.example'],
-    ['http://bank.example:80', 'bank.example'],
-    ['https://bank.example:443/x?y#z', 'bank.example'],
+    ['http://Bank.Example/x', 'bank.example:80'],
+    ['http://bank.example:80', 'bank.example:80'],
+    ['https://bank.example/x?y#z', 'bank.example:443'],
+    ['http://[::1]/', '[::1]:80'],
     ['https://bank.example:80', 'bank.example:80'],
     ['https://me:pass@bank.example:8443\\x', 'bank.example:8443'],
     ['http://[::1]:9000/', '[::1]:9000'],

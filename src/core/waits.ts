@@ -24,7 +24,7 @@ export function waitsOf(state: State): readonly Wait[] {
 
 /**
  * The distinct hosts that an execution waits for, or, once it is over, those whose calls made it fail. Each has its
- * port unless it is the default.
+ * port.
  */
 export function hostsOf(state: State): readonly string[] {
   const hosts =
@@ -43,7 +43,7 @@ function waitOf(state: State, { nodeId, stage }: Token): Wait {
   const blocked = isBlocked(stage) ? blockedOf(stage) : undefined;
   const of = stage.kind === 'unwinding' ? (stage.undo?.target.nodeId ?? nodeId) : nodeId;
   const host = blocked === undefined ? failedHost(stage) : blocked.host;
-  const wait = { nodeId: of, state: blocked === undefined ? stateOf(state, stage) : 'BLOCKED' } as const;
+  const wait = { nodeId: of, state: blocked === undefined ? waitStateOf(state, stage) : 'BLOCKED' } as const;
   return host === undefined ? wait : { ...wait, host };
 }
 
@@ -51,12 +51,17 @@ function failedHost(stage: Token['stage']): string | undefined {
   return stage.kind === 'waiting' ? undefined : attemptingOf(stage)?.failure?.host;
 }
 
-function stateOf(state: State, stage: Token['stage']): Wait['state'] {
+function waitStateOf(state: State, stage: Token['stage']): Wait['state'] {
+  return stage.kind === 'ready' && state.startAt !== undefined ? 'SLEEPING' : stateOf(stage);
+}
+
+/** The state of a token that is not blocked, and not the parent of branches or items. */
+export function stateOf(stage: Token['stage']): Wait['state'] {
   switch (stage.kind) {
     case 'ready':
     case 'forked':
     case 'looping':
-      return state.startAt === undefined ? 'SCHEDULED' : 'SLEEPING';
+      return 'SCHEDULED';
     case 'calling':
       return 'CALLING';
     case 'backoff':

@@ -16,8 +16,11 @@ export type ShowStep = (row: StepRow) => ShownBody;
 
 /** A page request for executions. */
 export interface ExecutionPageRequest extends PageRequest {
-  /** Whether every item has its state. Otherwise only CORRUPTED ones have: they are few, and their states contain the failure. */
-  readonly withState?: boolean;
+  /**
+   * Whether every item has its state, or all that have not SUCCEEDED. Otherwise only CORRUPTED ones have: they are few, and their states
+   * contain the failure.
+   */
+  readonly withState?: boolean | 'unlessSucceeded';
 }
 
 /** An execution in a list. */

@@ -1,6 +1,7 @@
 import type { FamilyPlace } from '../core/context/family.ts';
 import type { ExecutionStatus, State } from '../core/state.ts';
 import type { Summary } from '../core/summary.ts';
+import type { Revision } from './store/revision.ts';
 
 /** Columns of an execution that lists and metrics query. */
 export type ExecutionSummary = Summary;
@@ -17,10 +18,8 @@ export interface ExecutionRecord extends ExecutionSummary, FamilyPlace {
 }
 
 /** An execution with its state, without its payload, which may be large. */
-export interface ExecutionProgress extends ExecutionRecord {
+export interface ExecutionProgress extends ExecutionRecord, Revision {
   readonly traceparent?: string;
-  readonly seq: number;
-  readonly inboxSeq: number;
   readonly state: State;
 }
 
@@ -56,8 +55,14 @@ export interface PageRequest {
   readonly order?: 'asc' | 'desc';
 }
 
+/** A page request for rows of a history. */
+export interface HistoryPageRequest extends PageRequest {
+  /** Begins after this ord in the page's order, in place of a cursor. */
+  readonly after?: number;
+}
+
 /** A page request for step rows. */
-export interface StepPageRequest extends PageRequest {
+export interface StepPageRequest extends HistoryPageRequest {
   /** Excludes rows up to and including this ord, in either order. */
   readonly afterOrd?: number;
   /** Excludes outputs that are stored beside their rows, and their `shown`; default false. */

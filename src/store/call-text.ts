@@ -15,6 +15,7 @@ export interface WrittenCall extends Partial<WrittenExchange> {
   /** Absent: the key of the row, or the usual key if the row has none. */
   readonly key?: string | null | undefined;
   readonly item?: readonly number[] | undefined;
+  readonly waited?: CallRow['waited'] | undefined;
 }
 
 /** A call row of its own. */
@@ -58,6 +59,7 @@ export function writtenCall(
     written.key = unusual(key, row.key ?? usualKey(executionId, row as Keyed));
   }
   if (call.item !== undefined) written.item = call.item;
+  if (call.waited !== undefined) written.waited = call.waited;
   return written;
 }
 
@@ -68,7 +70,7 @@ export function readCall(
   executionId: string,
   row: StepRow,
   callId: number,
-  { error, key: writtenKey, item, ...exchange }: WrittenCall,
+  { error, key: writtenKey, item, waited, ...exchange }: WrittenCall,
   own: ResponseView | undefined,
 ): EndingCall {
   const key = orUsual(writtenKey, row.key ?? usualKey(executionId, row as Keyed));
@@ -78,6 +80,7 @@ export function readCall(
     idempotencyKey: key === row.key ? undefined : key,
     exchange: isExchange(exchange) ? readExchange(placeOf(executionId, row, key), exchange, own) : undefined,
     item,
+    waited,
   });
 }
 
@@ -112,6 +115,7 @@ export function encodeCall(executionId: string, row: CallRow): string {
     error: row.error,
     key: unusual(key, usualKey(executionId, row)),
     item: row.item,
+    waited: row.waited,
     ...(exchange === undefined ? undefined : writtenExchange(placeOf(executionId, row, key), exchange, undefined)),
   };
   return stringifyJson(written as unknown as Json);
@@ -120,7 +124,7 @@ export function encodeCall(executionId: string, row: CallRow): string {
 /** The call row of a text. */
 export function decodeCall(executionId: string, ord: number, text: string): CallRow {
   const written = parseJson(text) as unknown as WrittenRow;
-  const { id, node, index, phase, visit, round, attempt, outcome, status, begun, last, at, error, key, item, ...rest } =
+  const { id, node, index, phase, visit, round, attempt, outcome, status, begun, last, at, error, key, item, waited, ...rest } =
     written;
   const exchange: Partial<WrittenExchange> = rest;
   const place = {
@@ -144,6 +148,7 @@ export function decodeCall(executionId: string, ord: number, text: string): Call
     at,
     idempotencyKey: ownKey,
     item,
+    waited,
     exchange: isExchange(exchange) ? readExchange(placeOf(executionId, place, ownKey), exchange, undefined) : undefined,
   });
 }

@@ -8,6 +8,7 @@ import type {
   DueDetail,
   ExecutionDetail,
   ExecutionProgress,
+  HistoryPageRequest,
   Page,
   PageRequest,
   StepPageRequest,
@@ -191,7 +192,7 @@ export abstract class EncodedStore {
     return stepPage(id, await this.#rows.listSteps(id, values, ordAfter('step', page), { afterOrd, withoutBodies }));
   }
 
-  async listCalls(id: string, page: PageRequest): Promise<Page<CallRow>> {
+  async listCalls(id: string, page: HistoryPageRequest): Promise<Page<CallRow>> {
     const answer = await this.#rows.listCalls(id, pageValues(page, 'asc'), ordAfter('call', page));
     return callPage(id, answer);
   }
@@ -223,6 +224,6 @@ export abstract class EncodedStore {
   }
 }
 
-function ordAfter(kind: 'step' | 'call', page: PageRequest): number | undefined {
-  return readCursor(kind, page)?.[0] as number | undefined;
+function ordAfter(kind: 'step' | 'call', page: HistoryPageRequest): number | undefined {
+  return page.after ?? (readCursor(kind, page)?.[0] as number | undefined);
 }

@@ -34,15 +34,34 @@ export function pageValues(page: PageRequest, order: 'asc' | 'desc'): PageValues
   };
 }
 
+/** The rows of a list of executions that have their state: all, those that have not SUCCEEDED, or the CORRUPTED ones. */
+export type StatedRows = 'all' | 'unlessSucceeded' | 'corrupted';
+
+/** Converts the wish of a page request. */
+export function statedRows({ withState = false }: ExecutionPageRequest): StatedRows {
+  return withState === 'unlessSucceeded' ? withState : withState ? 'all' : 'corrupted';
+}
+
+/** Returns the column `state` of a list; `status` and `state` are those of the row. */
+export function stateColumn(stated: StatedRows, status: string, state: string): string {
+  switch (stated) {
+    case 'all':
+      return state;
+    case 'unlessSucceeded':
+      return `CASE WHEN ${status} <> 'SUCCEEDED' THEN ${state} END AS state`;
+    case 'corrupted':
+      return `CASE WHEN ${status} = 'CORRUPTED' THEN ${state} END AS state`;
+  }
+}
+
 /** Where a page of executions starts, and what its rows have. */
 export interface ListValues extends PageValues {
-  /** Whether all rows have their state, or those alone that are CORRUPTED. */
-  readonly withState: boolean;
+  readonly stated: StatedRows;
 }
 
 /** Converts a page request for a list of executions. */
 export function listValues(page: ExecutionPageRequest): ListValues {
-  return { ...pageValues(page, 'desc'), withState: page.withState === true };
+  return { ...pageValues(page, 'desc'), stated: statedRows(page) };
 }
 
 /**

@@ -261,7 +261,7 @@ describe('lists of executions', () => {
     migrate(db, dataDir, true);
     const { page, end } = listStatements(
       filter,
-      { limit: 50, bytes: 1, offset: 0, order: 'desc', withState: false },
+      { limit: 50, bytes: 1, offset: 0, order: 'desc', stated: 'corrupted' },
       idOf(5),
     );
     const planOf = ({ sql, values }: typeof page): string[] =>

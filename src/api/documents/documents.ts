@@ -1,4 +1,5 @@
 import { stepPhases } from '../../core/history.ts';
+import { placeStates } from '../../core/view/place.ts';
 import * as shape from './schema.ts';
 import type { Schema } from './schema.ts';
 
@@ -67,6 +68,30 @@ const summaryFields = {
   ),
 };
 
+const nodeState = shape.oneOf([...placeStates]);
+
+/** Where an execution stands, of which a list shows one. */
+const placeDocument = shape.optional(
+  shape.object(
+    {
+      state: nodeState,
+      nodeId: shape.string(),
+      since: instant('Since when it stands there.'),
+      until: shape.optional(instant('When it goes on at the latest.')),
+      detail: shape.optional(shape.string()),
+      host: shape.optional(shape.string({ description: 'host:port of the call that is blocked or failed there.' })),
+    },
+    {
+      description:
+        'The most urgent of its current nodes: BLOCKED, BACKOFF, COMPENSATING, HOOK, CALLING, WAITING_CALLBACK, WAITING_CHILD, JOINING, SLEEPING, SCHEDULED; of equals the one that has stood there longest. Absent once over.',
+    },
+  ),
+);
+
+const headline = shape.string({
+  description: 'One sentence of at most 300 characters: the node and its effect.',
+});
+
 const item = shape.optional(
   shape.array(shape.integer({ minimum: 0 }), {
     description: 'Within a forEach: the places of the items that it belongs to, from 0, outermost first.',
@@ -94,11 +119,21 @@ export const childDocument: Schema = shape.object({
 const labels = shape.texts();
 
 /** One element of the list of executions. */
-export const summaryDocument: Schema = shape.object({ ...summaryFields, labels });
+export const summaryDocument: Schema = shape.object({
+  ...summaryFields,
+  place: placeDocument,
+  why: shape.object({ headline }, { description: 'Why it stands or ended so.' }),
+  labels,
+});
 
 /** The status document. */
 export const executionDocument: Schema = shape.object({
   ...summaryFields,
+  place: placeDocument,
+  why: shape.object(
+    { headline, detail: shape.string({ description: 'What comes next, and who can end it; may be empty.' }) },
+    { description: 'Why it stands or ended so.' },
+  ),
   parent: shape.optional(
     shape.object(
       { id: shape.string({ format: 'uuid' }), ...visitFields },
@@ -125,18 +160,7 @@ export const executionDocument: Schema = shape.object({
       nodeId: shape.string(),
       visit: count('Counts from 1.'),
       item,
-      state: shape.oneOf([
-        'SCHEDULED',
-        'CALLING',
-        'BACKOFF',
-        'BLOCKED',
-        'WAITING_CALLBACK',
-        'WAITING_CHILD',
-        'SLEEPING',
-        'JOINING',
-        'COMPENSATING',
-        'HOOK',
-      ]),
+      state: nodeState,
       attempt: count('Counts from 1.'),
       since: instant('Since when it stands there.'),
       until: shape.optional(instant('When it goes on at the latest.')),
@@ -191,10 +215,15 @@ export const executionDocument: Schema = shape.object({
       { description: 'What became of the hook of the end. Present once over, where the end has a hook.' },
     ),
   ),
-  payload: shape.object({}, { additionalProperties: true }),
+  payload: shape.optional(shape.object({}, { additionalProperties: true, description: 'Absent with bodies=none.' })),
+  payloadBytes: shape.optional(count('With bodies=none: of the payload as JSON.')),
+  resultBytes: shape.optional(count('With bodies=none: of the result as JSON, if there is one.')),
   labels,
   result: shape.optional(shape.any({ description: "The last node's response body." })),
 });
+
+/** Outcomes of rows of the history. */
+export const outcomeNames = ['succeeded', 'rejected', 'unsent', 'unknown', 'pending'] as const;
 
 const rowFields = {
   id: shape.string(),
@@ -205,7 +234,7 @@ const rowFields = {
   item,
   round: count('Counts from 1.'),
   attempt: count('Counts from 1.'),
-  outcome: shape.oneOf(['succeeded', 'rejected', 'unsent', 'unknown', 'pending']),
+  outcome: shape.oneOf([...outcomeNames]),
   statusCode: shape.optional(shape.integer()),
   success: shape.boolean(),
   responseBody: shape.optional(
@@ -226,9 +255,10 @@ const headers = shape.texts();
 /** One row per node visit and phase. */
 export const stepDocument: Schema = shape.object({ ...rowFields, note: shape.optional(shape.string()) });
 
-/** One row per attempt. */
-export const callDocument: Schema = shape.object({
+/** The fields of an attempt. */
+export const callFields: Readonly<Record<string, Schema>> = {
   ...rowFields,
+  callId: shape.string({ description: 'Names the attempt within its execution.' }),
   idempotencyKey: shape.optional(shape.string()),
   requestUrl: shape.optional(shape.string()),
   requestVerb: shape.optional(shape.string()),
@@ -239,7 +269,10 @@ export const callDocument: Schema = shape.object({
   requestBodyTruncated: shape.optional(shape.boolean({ description: 'The body is cut.' })),
   responseHeaders: shape.optional(headers),
   error: shape.optional(shape.string()),
-});
+};
+
+/** One row per attempt. */
+export const callDocument: Schema = shape.object(callFields);
 
 /** A request that would be sent, or whose effect remains. */
 export const previewDocument: Schema = shape.object({
@@ -267,8 +300,9 @@ export const definitionRecord: Schema = shape.object({
   warnings: shape.optional(shape.array(shape.string())),
 });
 
-/** An entry of the audit log. */
-export const auditDocument: Schema = shape.object({
+const address = shape.string({ description: 'From where.' });
+
+const auditFields = {
   entryId: shape.string({ format: 'uuid' }),
   at: instant('When.'),
   actor: shape.string({ description: 'Who: key:<id>, jwt:<subject>, anonymous or system.' }),
@@ -276,11 +310,16 @@ export const auditDocument: Schema = shape.object({
   id: shape.string({
     description: 'Id of what was changed; empty where a change that would have made it was refused.',
   }),
-  address: shape.string({ description: 'From where.' }),
   outcome: shape.string({ description: 'done, or the error code of the refusal.' }),
   requestId: shape.string(),
   details: shape.optional(shape.object({}, { additionalProperties: true })),
-});
+};
+
+/** An entry of the audit log. */
+export const auditDocument: Schema = shape.object({ ...auditFields, address });
+
+/** An entry of the audit log of one execution. */
+export const executionAuditDocument: Schema = shape.object({ ...auditFields, address: shape.optional(address) });
 
 /** The outcome of checking a definition. */
 export const definitionReport: Schema = shape.object({

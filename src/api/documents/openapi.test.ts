@@ -52,6 +52,8 @@ describe('/openapi.json', () => {
         'GET /workflows/{id}/undo-preview',
         'GET /workflows/{id}/steps',
         'GET /workflows/{id}/steps/calls',
+        'GET /workflows/{id}/steps/calls/{callId}',
+        'GET /workflows/{id}/timeline',
         'POST /workflows/bulk',
         'POST /workflows/definitions',
         'POST /workflows/definitions/validate',

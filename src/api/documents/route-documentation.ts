@@ -47,6 +47,7 @@ const failureWords: Readonly<Record<number, string>> = {
   405: 'Another method is needed.',
   409: 'Not possible in this state.',
   410: 'No longer waiting.',
+  412: 'The execution has changed since the state that If-Match names.',
   413: 'Too large.',
   415: 'Not JSON.',
   422: 'The Idempotency-Key was used with another request.',

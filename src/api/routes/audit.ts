@@ -6,10 +6,11 @@ import type { Store } from '../../ports/store.ts';
 import { executionAudit } from '../../app/queries/changes.ts';
 import type { AppContext } from '../../app/context.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
-import { auditDocument, errorDocument } from '../documents/documents.ts';
+import { auditDocument, errorDocument, executionAuditDocument } from '../documents/documents.ts';
 import { refusalBody } from '../http/failure.ts';
 import { filterText, idOf, idParameters, pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
+import { allows } from '../../security/roles.ts';
 
 const limits = { default: 50, max: 200 };
 const text = filterText();
@@ -72,7 +73,12 @@ export function executionAuditRoutes(server: FastifyInstance, api: ApiContext): 
           summary: 'Who changed an execution, newest first',
           tag: 'executions',
           answers: answers(
-            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(auditDocument) } },
+            {
+              200: {
+                description: 'A page; X-Next-Cursor leads to the next. Only administrators see addresses.',
+                schema: shape.array(executionAuditDocument),
+              },
+            },
             [400, 404, 503],
             errorDocument,
           ),
@@ -85,7 +91,14 @@ export function executionAuditRoutes(server: FastifyInstance, api: ApiContext): 
       if (!answer.ok) return refusalBody(reply, answer);
       const { items, cursor } = answer.value;
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
-      return jsonBody(reply, api.app.masker.json(items.map(entryDocument)));
+      // Without authentication every caller is an administrator.
+      const { principal } = request;
+      const isAdmin = principal === null || allows(principal.roles, 'admin');
+      const documents = items.map((item) => {
+        const { address, ...rest } = entryDocument(item);
+        return isAdmin ? { ...rest, address: address ?? '' } : rest;
+      });
+      return jsonBody(reply, api.app.masker.json(documents));
     },
   );
 }

@@ -1,15 +1,16 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { Schema } from '../documents/schema.ts';
 import type { Json, JsonObject } from '../../core/value/json.ts';
-import type { Answer } from '../../app/answer.ts';
+import { type Answer, unknownExecution } from '../../app/answer.ts';
 import type { AppContext } from '../../app/context.ts';
 import { type Accepted, cancel, terminate, wake } from '../../app/control.ts';
 import { redeliver, resolve, type Resolution, retry, undo } from '../../app/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents/documents.ts';
+import { ifMatch } from '../http/entity-tags.ts';
 import { ApiError, refusalBody } from '../http/failure.ts';
-import { idOf, idParameters, maxReason, optional, reasonField } from '../parameters.ts';
+import { headerOf, idOf, idParameters, maxReason, optional, reasonField } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
 import { optionalBody } from '../validation.ts';
 
@@ -146,9 +147,12 @@ export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
           documentation: {
             summary,
             tag: 'executions',
+            headers: {
+              'If-Match': 'The ETag of the status document or a preview: the change is made only to that state.',
+            },
             answers: answers(
               { 202: { description: 'Taken in; the execution shows it soon.', schema: acceptedDocument } },
-              [400, 404, 409, 415, 503],
+              [400, 404, 409, 412, 415, 503],
               errorDocument,
             ),
           },
@@ -156,11 +160,30 @@ export function controlRoutes(server: FastifyInstance, api: ApiContext): void {
       },
       async (request, reply) => {
         const id = idOf(request.params);
+        const condition = await conditionOf(api.appFor(request), id, request);
+        if (condition === undefined) return refusalBody(reply, unknownExecution(id));
         const change = { action: `execution.${action}`, target: id, details: detailsOf(request.body) };
-        const answer = await api.audit.change(request, change, (app) => run(app, id, request.body));
+        const answer = await api.audit.change(request, change, (app) =>
+          run({ ...app, ...condition }, id, request.body),
+        );
         return acceptedBody(reply, answer, word);
       },
     );
+  }
+}
+
+/** What `If-Match` demands of the execution. Undefined if the header is malformed and there is no such execution, which is said first. */
+async function conditionOf(
+  app: AppContext,
+  id: string,
+  { headers }: FastifyRequest,
+): Promise<Pick<AppContext, 'expected'> | undefined> {
+  try {
+    const condition = ifMatch(headerOf(headers, 'if-match'));
+    return condition === undefined || condition === 'any' ? {} : { expected: condition };
+  } catch (error) {
+    if ((await app.store.getProgress(id)) === undefined) return undefined;
+    throw error;
   }
 }
 

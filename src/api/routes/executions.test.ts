@@ -47,6 +47,7 @@ describe('GET /workflows/{id}', () => {
     const { body } = await get(`/workflows/${id.toUpperCase()}`);
     expect(body).toEqual({
       id,
+      why: { headline: 'It succeeded.', detail: '' },
       name: 'order',
       version: '1',
       definitionHash: expect.stringMatching(/^[\da-f]{64}$/),
@@ -102,7 +103,7 @@ describe('GET /workflows/{id}', () => {
   it('are cut where the configuration says, and marked', async () => {
     const id = await api.run(definition);
     await api.drive(id, () => response(200, 'ab😀d'));
-    const history = await listSteps({ ...api.app, maxHistoryBody: 3 }, id, { limit: 1, order: 'asc' });
+    const history = await listSteps({ ...api.app, maxHistoryBody: 3 }, id, { page: { limit: 1, order: 'asc' } });
     expect(history).toMatchObject({
       ok: true,
       value: { items: [{ responseBody: 'ab', responseBodyTruncated: true }] },

@@ -94,6 +94,37 @@ describe('a corrupted execution', () => {
   });
 });
 
+describe('why', () => {
+  it('says what could not be undone, in the list and by itself', async () => {
+    const id = await corrupted();
+    const headline = 'pay took effect, and could not be undone.';
+    const { body } = await ask('GET', `/workflows/${id}`);
+    expect(body.why).toEqual({ headline, detail: expect.stringContaining('Only an operator can end it') });
+    expect(body).not.toHaveProperty('place');
+    expect((await ask('GET', '/workflows')).body).toMatchObject([{ id, why: { headline } }]);
+  });
+
+  it('says where a call is tried again, with its host and port, and what is left', async () => {
+    const id = await backingOff();
+    const headline = 'pay got 503 from shop.example:80 and will be tried again.';
+    const { body } = await ask('GET', `/workflows/${id}`);
+    expect(body.why).toEqual({ headline, detail: expect.stringContaining('4 retries are left.') });
+    const place = { state: 'BACKOFF', nodeId: 'pay', since: expect.any(String), until: expect.any(String) };
+    expect(body.place).toMatchObject({ ...place, host: 'shop.example:80' });
+    const [row] = (await ask('GET', '/workflows')).body;
+    expect(row).toMatchObject({ place: { ...place, host: 'shop.example:80' }, why: { headline } });
+    expect(row.why).not.toHaveProperty('detail');
+  });
+
+  it('names a run that sleeps and one that has failed', async () => {
+    const failed = await start({ ...order, failureHandling: once, steps: [{ name: 'a', up: call('bank.example') }] });
+    await api.drive(failed, () => response(402));
+    await asleep();
+    const { body } = await ask('GET', '/workflows');
+    expect(body.map(({ why }: AnswerBody) => why.headline)).toEqual(['a got 402 from shop.example:80.', 's sleeps.']);
+  });
+});
+
 describe('changes', () => {
   it('stand in the status document with who made them, once they are applied', async () => {
     const id = await asleep();
@@ -159,7 +190,8 @@ describe('the filter by host', () => {
     expect(await found('host=SHOP.example:80&status=IN_PROGRESS')).toEqual([waiting]);
     expect(await found('host=shop.example:8080')).toEqual([]);
     expect(await found('host=shop')).toEqual([]);
-    const refused = await ask('GET', '/workflows?host=http://shop.example/');
+    const refused = await ask('GET', '/workflows?host=http://shop.example/x');
+    expect(await found('host=http://shop.example')).toEqual([waiting, failed].toSorted());
     expect([refused.status, refused.body.errors]).toEqual([400, [expect.stringMatching(/^host: Must be a host name/)]]);
   });
 
@@ -259,7 +291,7 @@ describe('/workflows/top', () => {
         { value: 'pay', count: 3 },
         { value: 's', count: 1 },
       ],
-      hosts: [{ value: 'shop.example', count: 3 }],
+      hosts: [{ value: 'shop.example:80', count: 3 }],
       waits: [
         { value: 'BACKOFF', count: 2 },
         { value: 'SLEEPING', count: 1 },

@@ -16,12 +16,9 @@ const prefix = 'execution.';
  * Changes of an execution by callers, from the audit log, oldest first: `{ at, actor, action, details? }`. Reads
  * nothing for an execution without changes.
  */
-export async function changesOf(
-  app: AppContext,
-  { id, state, round }: ExecutionDetail,
-): Promise<readonly JsonObject[]> {
-  const isTouched = (state.changes ?? 0) > 0 || round > 1 || state.end?.status === 'TERMINATED';
-  if (!isTouched) return [];
+export async function changesOf(app: AppContext, detail: ExecutionDetail): Promise<readonly JsonObject[]> {
+  const { id } = detail;
+  if (!isTouched(detail)) return [];
   const { items } = await app.store.listAudit({ target: id }, { limit: maxRead });
   return items
     .filter(({ action, outcome }) => outcome === 'done' && action.startsWith(prefix))
@@ -33,6 +30,11 @@ export async function changesOf(
       action: action.slice(prefix.length),
       ...(details !== undefined && details !== '{}' && { details: parseJson(details) }),
     }));
+}
+
+/** Whether callers have changed an execution. */
+export function isTouched({ state, round }: ExecutionDetail): boolean {
+  return (state.changes ?? 0) > 0 || round > 1 || state.end?.status === 'TERMINATED';
 }
 
 /** A page of the audit entries of one execution, which may already have been removed. */

@@ -82,3 +82,14 @@ export function inUndoOrder(effects: readonly EffectRow[]): readonly EffectRow[]
     (a, b) => (a.undoRank ?? 2) - (b.undoRank ?? 2) || (b.undoSort ?? b.target.ord) - (a.undoSort ?? a.target.ord),
   );
 }
+
+/** The state of a compensation as clients see it. */
+export const undoWords: Readonly<Record<NonNullable<EffectRow['undo']>, string>> = {
+  pending: 'PENDING',
+  done: 'DONE',
+  failed: 'FAILED',
+  reopened: 'PENDING',
+  resolved: 'RESOLVED',
+  accepted: 'RESOLVED',
+  moved: 'DONE',
+};

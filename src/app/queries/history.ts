@@ -4,22 +4,41 @@ import { type Json, type JsonObject, stringifyJson } from '../../core/value/json
 import type { Page, PageRequest } from '../../ports/records.ts';
 import { cut } from '../../engine/call/exchange.ts';
 import { type Answer, granted, unknownExecution } from '../answer.ts';
+import { BoundCursor } from '../view/bound-cursor.ts';
+import { gatherMatching, type HistoryFilter, isRestricting, isWanted } from '../view/history-filter.ts';
 import { gatherPage } from './gather-page.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
 import { bodyOf } from './shown-body.ts';
 import { valueOfBody, valueOfJson } from './shown-json.ts';
 
+/** How a history is asked for. */
+export interface HistoryRequest {
+  readonly page: PageRequest;
+  readonly filter?: HistoryFilter;
+  /** Leaves out the bodies of requests and answers. */
+  readonly withoutBodies?: boolean;
+}
+
 /** A page of step rows, one per node visit and phase, in history order. Throws BadCursor. */
-export function listSteps(app: AppContext, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
-  const list = (asked: PageRequest): Promise<Page<StepRow>> => app.store.listSteps(id, asked);
-  return pageOf(app, id, list, page, (row) => (isListed(row) ? maskedStep(app, id, row) : undefined));
+export function listSteps(app: AppContext, id: string, request: HistoryRequest): Promise<Answer<Page<JsonObject>>> {
+  const { withoutBodies = false } = request;
+  const list = (asked: PageRequest): Promise<Page<StepRow>> => app.store.listSteps(id, { ...asked, withoutBodies });
+  const show = (row: StepRow): JsonObject | undefined =>
+    isListed(row) ? maskedStep(app, id, row, withoutBodies) : undefined;
+  return pageOf(app, id, list, request, show);
 }
 
 /** A page of attempts, in history order. Throws BadCursor. */
-export function listCalls(app: AppContext, id: string, page: PageRequest): Promise<Answer<Page<JsonObject>>> {
+export function listCalls(app: AppContext, id: string, request: HistoryRequest): Promise<Answer<Page<JsonObject>>> {
+  const { withoutBodies = false } = request;
   const list = (asked: PageRequest): Promise<Page<CallRow>> => app.store.listCalls(id, asked);
-  return pageOf(app, id, list, page, (row) => app.masker.json(callDocument(id, row)) as JsonObject);
+  return pageOf(app, id, list, request, (row) => maskedCall(app, id, row, withoutBodies));
+}
+
+/** One attempt, masked. */
+export function maskedCall(app: AppContext, id: string, row: CallRow, withoutBodies = false): JsonObject {
+  return app.masker.json(callDocument(id, row, withoutBodies)) as JsonObject;
 }
 
 /** Whether lists show a row. Repeated answers of the same visit and phase exist for templates only. */
@@ -28,21 +47,26 @@ export function isListed(row: StepRow): boolean {
 }
 
 /** One step row, masked. */
-export function maskedStep(app: AppContext, id: string, row: StepRow): JsonObject {
-  return app.masker.json(stepDocument(app, id, row)) as JsonObject;
+export function maskedStep(app: AppContext, id: string, row: StepRow, withoutBodies = false): JsonObject {
+  return app.masker.json(stepDocument(app, id, row, withoutBodies)) as JsonObject;
 }
 
-async function pageOf<T>(
+async function pageOf<T extends StepRow | CallRow>(
   app: AppContext,
   id: string,
   list: (page: PageRequest) => Promise<Page<T>>,
-  page: PageRequest,
+  { page, filter = {} }: HistoryRequest,
   document: (row: T) => JsonObject | undefined,
 ): Promise<Answer<Page<JsonObject>>> {
-  const { items, rows, cursor } = await gatherPage(list, page, document);
+  const isFiltered = isRestricting(filter);
+  const bound = new BoundCursor(isFiltered || page.order === 'desc' ? JSON.stringify([filter, page.order]) : '');
+  const asked = page.cursor === undefined ? page : { ...page, cursor: bound.unbind(page.cursor) };
+  const { items, rows, cursor } = isFiltered
+    ? await gatherMatching(list, asked, (row) => isWanted(filter, row), document)
+    : await gatherPage(list, asked, document);
   // An execution may have no rows yet; an unknown one must be refused.
   if (rows === 0 && (await app.store.getProgress(id)) === undefined) return unknownExecution(id);
-  return granted({ items, ...(cursor !== undefined && { cursor }) });
+  return granted({ items, ...(cursor !== undefined && { cursor: bound.bind(cursor) }) });
 }
 
 /** The fields that both kinds of rows share. */
@@ -74,11 +98,11 @@ function timeFields(row: StepRow | CallRow): JsonObject {
   };
 }
 
-function stepDocument(app: AppContext, id: string, row: StepRow): JsonObject {
+function stepDocument(app: AppContext, id: string, row: StepRow, withoutBodies: boolean): JsonObject {
   return {
     id: `${id}:${String(row.ord)}`,
     ...placeFields(row),
-    ...bodyFields(app, row),
+    ...(!withoutBodies && bodyFields(app, row)),
     ...(row.note !== undefined && { note: row.note }),
     ...timeFields(row),
     latencyMs: Math.max(0, row.at - row.attemptAt),
@@ -124,10 +148,11 @@ function cutBodyOf({ masker, maxHistoryBody }: AppContext, row: StepRow): StepBo
   return text.length <= maxHistoryBody ? { body: masked } : { body: cut(text, maxHistoryBody), isCut: true };
 }
 
-function callDocument(id: string, row: CallRow): JsonObject {
+function callDocument(id: string, row: CallRow, withoutBodies: boolean): JsonObject {
   const { exchange } = row;
   return {
     id: `${id}:call:${String(row.callId)}`,
+    callId: String(row.ord),
     ...placeFields(row),
     ...(row.error !== undefined && { error: row.error }),
     ...(row.idempotencyKey !== undefined && { idempotencyKey: row.idempotencyKey }),
@@ -135,9 +160,11 @@ function callDocument(id: string, row: CallRow): JsonObject {
       requestUrl: exchange.url,
       requestVerb: exchange.verb,
       requestHeaders: exchange.requestHeaders,
-      ...wireBody('requestBody', exchange.requestBody, exchange.requestBodyTruncated, exchange.requestHeaders),
+      ...(!withoutBodies &&
+        wireBody('requestBody', exchange.requestBody, exchange.requestBodyTruncated, exchange.requestHeaders)),
       ...(exchange.responseHeaders !== undefined && { responseHeaders: exchange.responseHeaders }),
-      ...wireBody('responseBody', exchange.responseBody, exchange.responseBodyTruncated, exchange.responseHeaders),
+      ...(!withoutBodies &&
+        wireBody('responseBody', exchange.responseBody, exchange.responseBodyTruncated, exchange.responseHeaders)),
     }),
     ...timeFields(row),
     latencyMs: exchange?.latencyMillis ?? Math.max(0, row.at - row.attemptAt),

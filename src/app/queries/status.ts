@@ -1,5 +1,7 @@
 import type { Json, JsonObject } from '../../core/value/json.ts';
 import { parseJson, stringifyJson } from '../../core/value/json.ts';
+import { utf8Length } from '../../core/value/utf8.ts';
+import type { Revision } from '../../ports/store/revision.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { placesOf } from '../../core/context/scope.ts';
 import { itemField } from './history.ts';
@@ -8,18 +10,19 @@ import type { State } from '../../core/state.ts';
 import type { StepRow } from '../../core/history.ts';
 import { type CurrentNode, currentNodes } from '../../core/summary.ts';
 import { hookStatus } from '../../core/delivery.ts';
-import type { ListedExecution } from '../../ports/listing.ts';
+import { urgentPlace } from '../../core/view/place.ts';
+import { whyOf } from '../../core/view/why.ts';
 import type { EffectRow } from '../../ports/store.ts';
-import type { ExecutionDetail, Page, PageRequest } from '../../ports/records.ts';
+import type { ExecutionDetail } from '../../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
-import { compensationsOf, effectsOf, runningUndo, standingOf } from './effects.ts';
+import { compensationsOf, effectsOf, runningUndo, standingOf, undoWords } from './effects.ts';
 import { changesOf } from './changes.ts';
 import { awaitedDetails } from '../family/awaited.ts';
 import { familyFields } from '../family/family-fields.ts';
-import { findExecutions, type FindFilter } from './find.ts';
 import { instant } from '../instants.ts';
-import { turns } from '../../engine/turns.ts';
 import type { AppContext } from '../context.ts';
+import { placeField, summaryFields } from '../view/summaries.ts';
+import { whyFacts } from '../view/why-facts.ts';
 import { planOf } from './run-view.ts';
 
 /** Largest number of current nodes in a document. */
@@ -29,6 +32,20 @@ const maxCurrentNodes = 256;
 const historyPage = 1000;
 const historyPages = 10;
 
+/** What was read of an execution, and the revision at which it was read; no value if the caller has that of this revision. */
+export interface Revised<T> {
+  readonly revision: Revision;
+  readonly value?: T;
+}
+
+/** How a status document is asked for. */
+export interface StatusRequest {
+  /** Whether the caller has the document of a revision. */
+  readonly isKnown?: ((revision: Revision) => boolean) | undefined;
+  /** Leaves out payload and result, and tells their sizes in bytes. */
+  readonly withoutBodies?: boolean;
+}
+
 /**
  * The masked status document of an execution. `ended`: its final state as far as the caller knows, so that its result
  * is read together with the execution; the store may have a later one.
@@ -36,18 +53,53 @@ const historyPages = 10;
 export async function statusDocument(app: AppContext, id: string, ended?: State): Promise<Answer<JsonObject>> {
   const [detail, early] = await Promise.all([app.store.getExecution(id), ended && resultOf(app, id, ended)]);
   if (detail === undefined) return unknownExecution(id);
+  const result = hasSameResult(detail.state, ended) ? early : undefined;
+  return granted(await documentOf(app, detail, false, result));
+}
+
+/** The masked status document of an execution with its revision. A revision that the caller has costs one small read. */
+export async function revisedStatus(
+  app: AppContext,
+  id: string,
+  { isKnown, withoutBodies = false }: StatusRequest,
+): Promise<Answer<Revised<JsonObject>>> {
+  if (isKnown !== undefined) {
+    const progress = await app.store.getProgress(id);
+    if (progress === undefined) return unknownExecution(id);
+    const { seq, inboxSeq } = progress;
+    if (isKnown({ seq, inboxSeq })) return granted({ revision: { seq, inboxSeq } });
+  }
+  const detail = await app.store.getExecution(id);
+  if (detail === undefined) return unknownExecution(id);
+  const { seq, inboxSeq } = detail;
+  return granted({ revision: { seq, inboxSeq }, value: await documentOf(app, detail, withoutBodies) });
+}
+
+/** `known`: the result, if it was read already. */
+async function documentOf(
+  app: AppContext,
+  detail: ExecutionDetail,
+  withoutBodies: boolean,
+  known?: Json,
+): Promise<JsonObject> {
+  const { id } = detail;
   const plan = await planOf(app, detail);
   const { state } = detail;
   const nodes = currentNodes(plan, state);
   const [effects, result, changes, family, awaited] = await Promise.all([
     mayHaveEffects(plan, detail) ? effectsOf(app, detail) : [],
-    hasSameResult(state, ended) ? early : resultOf(app, id, state),
+    known ?? resultOf(app, id, state),
     changesOf(app, detail),
     familyFields(app, plan, detail),
     awaitedDetails(app, nodes),
   ]);
+  const place = urgentPlace(state, plan);
+  const standing = standingOf(detail, effects);
+  const why: JsonObject = { ...whyOf(whyFacts(app, detail, { place, plan, standing: standing.length })) };
   const document: Record<string, Json> = {
-    ...summaryDocument(detail),
+    ...summaryFields(detail),
+    ...placeField(place),
+    why,
     ...family,
     retryable: isRetryable(detail),
     currentNodes: nodes.slice(0, maxCurrentNodes).map((node) => ({
@@ -62,7 +114,7 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     })),
     ...(nodes.length > maxCurrentNodes && { more: nodes.length - maxCurrentNodes }),
     compensations: await compensationDocuments(app, detail, effects),
-    standing: standingOf(detail, effects).map(({ target, effect, child }) => ({
+    standing: standing.map(({ target, effect, child }) => ({
       nodeId: target.nodeId,
       visit: target.visit,
       ...itemField(placesOf(target.scope)),
@@ -72,11 +124,21 @@ export async function statusDocument(app: AppContext, id: string, ended?: State)
     })),
     ...(changes.length > 0 && { changes }),
     ...hookDocument(detail.state),
-    payload: parseJson(detail.payload),
+    ...(withoutBodies ? bodySizes(detail, result) : bodies(detail, result)),
     labels: detail.labels,
-    ...(result !== undefined && { result }),
   };
-  return granted(app.masker.json(document) as JsonObject);
+  return app.masker.json(document) as JsonObject;
+}
+
+function bodies({ payload }: ExecutionDetail, result: Json | undefined): Record<string, Json> {
+  return { payload: parseJson(payload), ...(result !== undefined && { result }) };
+}
+
+function bodySizes({ payload }: ExecutionDetail, result: Json | undefined): Record<string, Json> {
+  return {
+    payloadBytes: utf8Length(payload),
+    ...(result !== undefined && { resultBytes: utf8Length(stringifyJson(result)) }),
+  };
 }
 
 function detailOf(node: CurrentNode, awaited: ReadonlyMap<string, string>): { readonly detail?: string } {
@@ -96,46 +158,6 @@ function hookDocument(state: State): Readonly<Record<string, Json>> {
   if (hook === undefined) return {};
   const { nextAt, attempts } = hook;
   return { hook: { state: hook.state, attempts, ...(nextAt !== undefined && { nextAt: instant(nextAt) }) } };
-}
-
-/** The fields that lists and documents share. */
-function summaryDocument(record: ListedExecution): Record<string, Json> {
-  return {
-    id: record.id,
-    name: record.name,
-    version: record.version,
-    definitionHash: record.definitionHash,
-    status: record.status,
-    round: record.round,
-    startedAt: instant(record.startedAt),
-    updatedAt: instant(record.updatedAt),
-    ...(record.completedAt !== undefined && {
-      completedAt: instant(record.completedAt),
-      durationMillis: Math.max(0, record.completedAt - record.startedAt),
-    }),
-    ...(record.failureDescription !== undefined && { failureDescription: record.failureDescription }),
-    ...(record.reason !== undefined && { reason: record.reason }),
-    ...(record.failedNodeId !== undefined && { failedNodeId: record.failedNodeId }),
-    ...(record.state?.verdict?.item !== undefined && { failedItem: record.state.verdict.item }),
-    ...(record.callbackWarning !== undefined && { callbackWarning: record.callbackWarning }),
-    ...(record.state?.failedCompensations !== undefined && {
-      failedCompensations: record.state.failedCompensations.map(({ nodeId, visit }) => ({ nodeId, visit })),
-    }),
-  };
-}
-
-/** A page of masked summaries, newest first. Throws BadCursor. */
-export async function listExecutions(
-  app: AppContext,
-  filter: FindFilter,
-  page: PageRequest,
-): Promise<Page<JsonObject>> {
-  const { items, cursor } = await findExecutions(app, filter, page);
-  const documents = await turns.map(
-    items,
-    (record) => app.masker.json(Object.assign(summaryDocument(record), { labels: record.labels })) as JsonObject,
-  );
-  return { items: documents, ...(cursor !== undefined && { cursor }) };
 }
 
 /** The masked definition that the execution is pinned to, as JSON text. */
@@ -194,16 +216,6 @@ async function compensationDocuments(
     };
   });
 }
-
-const undoWords: Readonly<Record<NonNullable<EffectRow['undo']>, string>> = {
-  pending: 'PENDING',
-  done: 'DONE',
-  failed: 'FAILED',
-  reopened: 'PENDING',
-  resolved: 'RESOLVED',
-  accepted: 'RESOLVED',
-  moved: 'DONE',
-};
 
 /** The latest DOWN row of each visit of this round. */
 async function downRows(app: AppContext, id: string, state: State, wanted: number): Promise<Map<string, StepRow>> {

@@ -21,6 +21,12 @@ const linesOf = (fields: object): readonly string[] =>
   );
 
 describe('the view of a run', () => {
+  it('says why below its status', () => {
+    const why = { headline: 'charge may have taken effect.', detail: 'Retry it.' };
+    expect(linesOf({ why }).slice(1, 3)).toEqual(['  charge may have taken effect.', '  Retry it.']);
+    expect(linesOf({ why: { headline: 'It succeeded.', detail: '' } })[2]).not.toMatch(/^\s*$/);
+  });
+
   it('names who started it, and the root where that is another run', () => {
     const parent = { id: 'a-1', round: 2, nodeId: 'pack', visit: 3, item: [4, 0] };
     expect(linesOf({ parent, root: 'a-1' }).filter((line) => /parent|root/.test(line))).toEqual([

@@ -8,6 +8,7 @@ export function executionLines(document: JsonObject, history: History, now: numb
   const result = ownProperty(document, 'result');
   return [
     statusLine(document),
+    ...whyLines(document),
     ...facts(document),
     ...section('waits', waitingLines(document, now)),
     ...section('timeline', timeline(history)),
@@ -22,6 +23,13 @@ export function executionLines(document: JsonObject, history: History, now: numb
 
 function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)];
+}
+
+/** Why it stands or ended so; a server of an earlier release does not say it. */
+function whyLines(document: JsonObject): readonly string[] {
+  const why = ownProperty(document, 'why');
+  if (!isJsonObject(why)) return [];
+  return [field(why, 'headline'), field(why, 'detail')].filter((text) => text !== '').map((text) => `  ${text}`);
 }
 
 function facts(document: JsonObject): readonly string[] {

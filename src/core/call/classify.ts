@@ -78,11 +78,13 @@ function loggedOf({ logged }: { readonly logged?: string }): { readonly logged?:
   return logged === undefined ? undefined : { logged };
 }
 
-/** The host of a call in lower case, with its port unless it is the default of the scheme. */
+/** The host of a call in lower case, always with its port. */
 function hostOf(exchange: Pick<Exchange, 'url'> | undefined): { readonly host: string } | undefined {
   const [, scheme, authority] = /^(https?):\/\/([^/?#\\]+)/i.exec(exchange?.url ?? '') ?? [];
   if (scheme === undefined || authority === undefined) return undefined;
   const place = authority.slice(authority.lastIndexOf('@') + 1).toLowerCase();
-  const host = place.replace(scheme.toLowerCase() === 'http' ? /:80$/ : /:443$/, '');
-  return host === '' ? undefined : { host };
+  if (place === '') return undefined;
+  // The colons of an IPv6 address are within brackets.
+  const hasPort = /:\d+$/.test(place);
+  return { host: hasPort ? place : `${place.replace(/:$/, '')}:${scheme.toLowerCase() === 'http' ? '80' : '443'}` };
 }

@@ -20,13 +20,14 @@ export function endingCall(call: CallRow, row: StepRow): EndingCall | undefined 
   ) {
     return undefined;
   }
-  const { callId, error, idempotencyKey, exchange, item } = call;
+  const { callId, error, idempotencyKey, exchange, item, waited } = call;
   return {
     callId,
     ...(error === undefined ? undefined : { error }),
     ...(idempotencyKey === undefined || idempotencyKey === row.key ? undefined : { idempotencyKey }),
     ...(exchange === undefined ? undefined : { exchange }),
     ...(item === undefined ? undefined : { item }),
+    ...(waited === undefined ? undefined : { waited }),
   };
 }
 

@@ -31,7 +31,7 @@ export interface AttemptFailure {
   readonly logged?: string;
   readonly statusCode?: number;
   readonly error?: RetryError;
-  /** The host of the call, with its port unless it is the default; absent if no call failed. */
+  /** The host of the call in lower case, always with its port; absent if no call failed. */
   readonly host?: string;
 }
 

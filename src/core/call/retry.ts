@@ -5,7 +5,7 @@ import type { AttemptFailure } from '../state.ts';
 const maxRetryAfterWaits = 100;
 
 /** Statuses after which the same request would fail again. */
-const hopelessStatuses: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 501]);
+export const hopelessStatuses: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 501]);
 
 /**
  * Whether a policy retries a failure at all. Unless the policy has a `retryOn`, compensations are retried after every

@@ -70,14 +70,14 @@ export function compileCall(
   }
 
   const own = action.json ?? {};
-  const success =
-    (action.mode === 'async' ? codes(own, 'acceptedStatusCodes') : undefined) ??
-    codes(own, 'successStatusCodes') ??
-    codes(call, 'successStatusCodes');
-  const unknown = codes(own, 'unknownStatusCodes') ?? codes(call, 'unknownStatusCodes');
+  const ownSuccess =
+    (action.mode === 'async' ? codes(own, 'acceptedStatusCodes') : undefined) ?? codes(own, 'successStatusCodes');
+  const success = ownSuccess ?? codes(call, 'successStatusCodes');
+  const ownUnknown = codes(own, 'unknownStatusCodes');
+  const unknown = ownUnknown ?? codes(call, 'unknownStatusCodes');
   const both = [...(unknown ?? [])].filter((code) => success?.has(code) ?? (code >= 200 && code <= 299));
   if (both.length > 0) {
-    const holder = codes(own, 'unknownStatusCodes') === undefined ? path : path.replace(/\.request$/, '');
+    const holder = ownUnknown === undefined ? path : path.replace(/\.request$/, '');
     const sentence = `${both.join(', ')} counts as success, so that naming it here has no effect.`;
     problems.warn(at(holder, 'unknownStatusCodes'), sentence);
   }
@@ -93,6 +93,10 @@ export function compileCall(
     request: compiled.request,
     ...(success === undefined ? {} : { success }),
     unknown: unknown ?? new Set(defaultUnknownCodes),
+    codesFrom: {
+      success: success === undefined ? 'default' : ownSuccess === undefined ? 'request' : 'action',
+      unknown: unknown === undefined ? 'default' : ownUnknown === undefined ? 'request' : 'action',
+    },
     ...(timeoutMillis === undefined ? {} : { timeoutMillis }),
     mutating: mutatingVerbs.has(compiled.request.verb),
     ...(auth === undefined ? {} : { auth: withoutNulls(auth as JsonObject) as unknown as AuthPlan }),

@@ -4,9 +4,9 @@ import { nextRetry, type RetryCounters } from '../call/retry.ts';
 import type { CallPhase, ResponseView } from '../context/context.ts';
 import type { Answered, Draft } from '../draft.ts';
 import type { Event } from '../event.ts';
-import type { StepOutput } from '../history.ts';
+import type { StepOutput, Waited } from '../history.ts';
 import type { CallPlan, RetryPolicy } from '../plan.ts';
-import type { AttemptFailure, Attempting, Stage, Token } from '../state.ts';
+import type { AttemptFailure, Attempting, Blocked, Stage, Token } from '../state.ts';
 
 /** Identifies the calls of an owner in the history, in commands and in signals. */
 export interface CallNames<Run extends Attempting> {
@@ -100,12 +100,12 @@ export function answered<Run extends Attempting>(
   const settled = settledOf(run);
   const judged = judge(call, event, owner.undoesUnknown(run));
   if (judged.ok) {
-    recordAttempt(d, owner, token, settled, event, judged.response.status);
+    recordAttempt(d, owner, token, run, event, judged.response.status);
     owner.succeeded(d, token, settled, judged.response);
     return;
   }
   const { failure, response } = judged;
-  recordAttempt(d, owner, token, settled, event, failure.statusCode, failure);
+  recordAttempt(d, owner, token, run, event, failure.statusCode, failure);
   failed(d, owner, token, settled, failure, response === undefined ? {} : { response }, event.retryAfterMillis);
 }
 
@@ -141,9 +141,14 @@ export function blocked<Run extends Attempting>(
   run: Run,
   event: BlockedEvent,
 ): void {
-  const { cause, detail, host } = event;
-  const since = run.blocked?.since ?? d.now;
-  const why = host === undefined ? { since, cause, detail } : { since, cause, detail, host };
+  const { cause, detail, host, holdId } = event;
+  const why: Blocked = {
+    since: run.blocked?.since ?? d.now,
+    cause,
+    detail,
+    ...(host === undefined ? undefined : { host }),
+    ...(holdId === undefined ? undefined : { holdId }),
+  };
   // At least one millisecond later than now; a token that is due immediately would be tried in a busy loop.
   const until = Math.max(Math.ceil(event.until), d.now + 1);
   owner.block(d, token, { ...run, attempt: run.attempt - 1, blocked: why }, until, event);
@@ -237,5 +242,10 @@ function recordAttempt<Run extends Attempting>(
     idempotencyKey: names.keyOf(d, token, run),
     ...(event.exchange === undefined ? undefined : { exchange: event.exchange }),
     ...(item === undefined ? undefined : { item }),
+    ...(run.blocked === undefined ? undefined : { waited: waitedOf(run.blocked) }),
   });
+}
+
+function waitedOf({ detail: _detail, ...waited }: Blocked): Waited {
+  return waited;
 }

@@ -136,7 +136,7 @@ export function settleUndo(
   });
   d.mark({ kind: 'set', ord: target.ord, undo: state });
   const trouble = state === 'failed' ? 1 : 0;
-  if (trouble > 0) nameTrouble(d, target, host);
+  if (trouble > 0) nameTrouble(d, target, row.statusCode, host);
   else forgetBegin(d, target);
   d.state.troubles += trouble;
   if (drainOf(d, token) !== undefined) {
@@ -148,10 +148,24 @@ export function settleUndo(
 }
 
 /** Adds a failed compensation to those that the state names, up to a limit. */
-function nameTrouble(d: Draft, { nodeId, visit }: UndoTarget, host: string | undefined): void {
+function nameTrouble(
+  d: Draft,
+  { nodeId, visit, outcome }: UndoTarget,
+  statusCode: number | undefined,
+  host: string | undefined,
+): void {
   const named = d.state.failedCompensations ?? [];
   if (named.length >= maxNamedTroubles) return;
-  d.state.failedCompensations = [...named, { nodeId, visit, ...(host === undefined ? undefined : { host }) }];
+  d.state.failedCompensations = [
+    ...named,
+    {
+      nodeId,
+      visit,
+      outcome,
+      ...(statusCode === undefined ? undefined : { statusCode }),
+      ...(host === undefined ? undefined : { host }),
+    },
+  ];
 }
 
 /** Does what an unwinding token is for, once no compensation is left. */

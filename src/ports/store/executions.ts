@@ -4,6 +4,7 @@ import type { CallRow, StepRow, UndoMark } from '../../core/history.ts';
 import type { State } from '../../core/state.ts';
 import type { AuditEntry } from '../audit.ts';
 import type { ExecutionSummary } from '../records.ts';
+import type { Revision } from './revision.ts';
 import type { TakeOverBounds } from '../store-bounds.ts';
 
 /**
@@ -210,6 +211,8 @@ export type OfferResult =
   | { readonly kind: 'not_waiting' }
   /** Too many callbacks of this operation were judged pending. */
   | { readonly kind: 'rate_limited' }
+  /** The execution has none of the revisions of the offer. */
+  | { readonly kind: 'changed' }
   /** Not possible in this state; `message` says why. */
   | { readonly kind: 'conflict'; readonly message: string }
   | { readonly kind: 'unknown' };
@@ -220,6 +223,8 @@ export interface Offer {
   readonly row: InboxRow;
   /** Callbacks: hash of the body's bytes. */
   readonly bodyHash?: string;
+  /** The execution must be at one of these revisions; that is judged before anything else. Absent: at any. */
+  readonly expected?: readonly Revision[];
   /** Appended to the audit log in the same transaction, if the event is accepted. */
   readonly audit?: AuditEntry;
 }

@@ -2,7 +2,7 @@ import type { OutputQuery } from '../../core/context/outputs.ts';
 import type { CallRow, StepRow } from '../../core/history.ts';
 import type { ExecutionStatus, UndoTarget } from '../../core/state.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../listing.ts';
-import type { ExecutionDetail, ExecutionProgress, Page, PageRequest, StepPageRequest } from '../records.ts';
+import type { ExecutionDetail, ExecutionProgress, HistoryPageRequest, Page, StepPageRequest } from '../records.ts';
 
 /** Filter of lists; absent fields do not restrict. `…After` is inclusive, `…Before` exclusive. */
 export interface ExecutionFilter {
@@ -129,5 +129,5 @@ export interface HistoryStore {
    */
   listSteps(id: string, page: StepPageRequest): Promise<Page<StepRow>>;
   /** By ord. Throws {@link BadCursor}. */
-  listCalls(id: string, page: PageRequest): Promise<Page<CallRow>>;
+  listCalls(id: string, page: HistoryPageRequest): Promise<Page<CallRow>>;
 }

@@ -19,6 +19,7 @@ import type {
   TerminatedChildren,
 } from '../../ports/store.ts';
 import type { DueRow } from '../../ports/records.ts';
+import type { Revision } from '../../ports/store/revision.ts';
 import type { TakeOverBounds } from '../../ports/store-bounds.ts';
 import type { DueCursor, StoredRows } from '../encoded-store.ts';
 import type { FamilyValues, ToldText } from '../row-text.ts';
@@ -110,6 +111,7 @@ export interface OfferValues {
   readonly at: number;
   readonly event: string;
   readonly bodyHash: string | null;
+  readonly expected: readonly Revision[] | undefined;
   readonly audit: AuditEntry | undefined;
 }
 

@@ -172,9 +172,9 @@ export class SqliteStore extends EncodedStore implements Store {
   }
 
   async offer(offer: Offer, now: number): Promise<OfferResult> {
-    const { executionId, row, bodyHash, audit } = offer;
-    const values = { executionId, id: row.id, at: row.at, event: encode(row.event), bodyHash: bodyHash ?? null, audit };
-    return this.#thread.call('offer', values, now);
+    const { executionId, row, bodyHash = null, expected, audit } = offer;
+    const event = encode(row.event);
+    return this.#thread.call('offer', { executionId, id: row.id, at: row.at, event, bodyHash, expected, audit }, now);
   }
 
   findDue(shards: ShardSet, until: number, limit: number, cursor?: DueCursor): Promise<readonly DueRow[]> {

@@ -38,17 +38,26 @@ export function history(test: StoreUnderTest): void {
     expect(ords(calls.items)).toEqual([2, 4]);
     expect(ords((await store.listCalls(idOf(1), { limit: 2, cursor: calls.cursor ?? '' })).items)).toEqual([6]);
     expect(ords((await store.listCalls(idOf(1), { limit: 2, order: 'desc' })).items)).toEqual([6, 4]);
+    // Instead of a cursor, a page may begin after an ord.
+    for (const order of ['asc', 'desc'] as const) {
+      const steps = await store.listSteps(idOf(1), { limit: 2, order, after: 4 });
+      expect(ords(steps.items)).toEqual(order === 'asc' ? [5, 7] : [3, 1]);
+      const some = await store.listCalls(idOf(1), { limit: 1, order, after: 4 });
+      expect(ords(some.items)).toEqual([order === 'asc' ? 6 : 2]);
+    }
+    expect(ords((await store.listCalls(idOf(1), { limit: 9, after: -1 })).items)).toEqual([2, 4, 6]);
   });
 
   it('pages calls of their own and calls that steps record as they were written', async () => {
     const { store } = test;
     const own = { nodeId: 'b', visit: 2, statusCode: 503, outcome: 'rejected' as const };
+    const waited = { since: start - 5, cause: 'hold', holdId: 'h-1' } as const;
     const calls = [
       recordedBy(2),
       callRow(3, { ...own, attempt: 1, error: 'busy' }),
       recordedBy(5, { ...own, attempt: 2 }),
-      callRow(6, { statusCode: 201 }),
-      recordedBy(10),
+      callRow(6, { statusCode: 201, waited: { since: start - 9, cause: 'slots', host: 'a:80' } }),
+      recordedBy(10, { waited }),
     ];
     const steps = [
       stepRow(2),
@@ -60,7 +69,9 @@ export function history(test: StoreUnderTest): void {
     await store.submit([newExecution(1)]);
     await store.takeOver([{ id: idOf(1), claim: 'c' }], start);
     const [first, second, third, fourth, last] = steps as [StepRow, StepRow, StepRow, StepRow, StepRow];
-    const recorded = [recording(first), recording(second), third, fourth, recording(last)];
+    const { call, ...row } = recording(last);
+    const blocked = { ...row, ...(call !== undefined && { call: { ...call, waited } }) };
+    const recorded = [recording(first), recording(second), third, fourth, blocked];
     await store.checkpoint([
       checkpointOf(1, 'c', 1, { steps: recorded, calls: calls.filter(({ ord }) => ord === 3 || ord === 6) }),
     ]);

@@ -13,6 +13,8 @@ import {
   summaryOf,
   waitingState,
 } from '../fixtures/executions.ts';
+import type { Offer } from '../../../src/ports/store.ts';
+import type { Revision } from '../../../src/ports/store/revision.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
 /** Events from outside. */
@@ -46,6 +48,29 @@ export function inbox(test: StoreUnderTest): void {
     const [loaded] = await store.takeOver([{ id: idOf(1), claim: 'c' }], start + 300);
     expect(loaded).toMatchObject({ inboxSeq: 2, dueAt: start + 100 });
     expect(loaded?.inbox.map(({ id }) => id)).toEqual(['e1', 'e0']);
+  });
+
+  it('takes an offer that expects revisions at one of them alone, before it judges anything else', async () => {
+    const { store } = test;
+    await waiting();
+    const expecting = (id: string, ...expected: readonly Revision[]): Offer => ({ ...cancelOffer(1, id), expected });
+    const now = { seq: 0, inboxSeq: 0 };
+    expect(await store.offer(expecting('e1', { seq: 1, inboxSeq: 0 }, { seq: 0, inboxSeq: 1 }), start)).toEqual({
+      kind: 'changed',
+    });
+    expect(await store.offer(expecting('e1'), start)).toEqual({ kind: 'changed' });
+    expect(await store.readInbox(idOf(1))).toEqual({ inboxSeq: 0, inbox: [] });
+    expect(await store.offer(expecting('e1', { seq: 9, inboxSeq: 9 }, now), start)).toEqual({ kind: 'accepted' });
+    // The same offer again has been accepted; another one at that revision comes too late.
+    expect(await store.offer(expecting('e1', now), start)).toEqual({ kind: 'accepted' });
+    expect(await store.offer(expecting('e2', now), start)).toEqual({ kind: 'changed' });
+    const { seq, inboxSeq } = (await store.getProgress(idOf(1))) ?? {};
+    expect([seq, inboxSeq]).toEqual([0, 1]);
+    await store.submit([newExecution(2, { state: endState('SUCCEEDED'), summary: summaryOf('SUCCEEDED') })]);
+    expect((await store.offer({ ...cancelOffer(2, 'e'), expected: [{ seq: 5, inboxSeq: 0 }] }, start)).kind).toBe(
+      'changed',
+    );
+    expect((await store.offer({ ...cancelOffer(2, 'e'), expected: [now] }, start)).kind).toBe('conflict');
   });
 
   it('accepts the same offer again without appending', async () => {

@@ -89,6 +89,14 @@ export function lists(test: StoreUnderTest): void {
       'ready',
       'ready',
     ]);
+    expect(await states({ limit: 6, withState: 'unlessSucceeded' })).toEqual([
+      'FAILED',
+      'FAILED',
+      'FAILED',
+      'FAILED',
+      undefined,
+      'ready',
+    ]);
     // The states count as what a page reads.
     const { items, cursor } = await test.store.listExecutions({}, { limit: 8, withState: true, bytes: 600 });
     expect([items.length, cursor]).toEqual([expect.any(Number), expect.any(String)]);

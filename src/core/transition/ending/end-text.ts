@@ -1,12 +1,14 @@
 import { quote } from '../../definition/problems.ts';
 import { type FailedCompensation, maxNamedTroubles, type State, type Token, type Verdict } from '../../state.ts';
 
+type Named = Pick<FailedCompensation, 'nodeId' | 'visit'>;
+
 /**
  * The description of a CORRUPTED execution: the nodes whose compensations could not be completed, for the operator, and
  * the status in which the execution was to end.
  */
 export function corruptedText(
-  { troubles, failedCompensations = [] }: Pick<State, 'troubles' | 'failedCompensations'>,
+  { troubles, failedCompensations = [] }: Pick<State, 'troubles'> & { readonly failedCompensations?: readonly Named[] },
   verdict: Verdict,
 ): string {
   const where = verdict.nodeId === undefined ? '' : ` at ${quote(verdict.nodeId)}`;
@@ -17,7 +19,7 @@ export function corruptedText(
   return `${unfinished(troubles, failedCompensations)} could not be completed and must be settled by hand or retried.${cause}`;
 }
 
-function unfinished(troubles: number, named: readonly FailedCompensation[]): string {
+function unfinished(troubles: number, named: readonly Named[]): string {
   // All named ones may have been settled while others are still open.
   if (named.length === 0) return troubles === 1 ? 'One compensation' : `${String(troubles)} compensations`;
   const names = named.map(({ nodeId, visit }) =>

@@ -45,8 +45,10 @@ export interface Block {
   readonly until: number;
   /** For people, masked. */
   readonly detail: string;
-  /** The masked host of the call, with its port unless it is the default one; absent if the call has no host. */
+  /** The masked host of the call, with its port; absent if the call has no host. */
   readonly host?: string;
+  /** The hold that blocks the call. */
+  readonly holdId?: string;
 }
 
 /** The call waits in memory for a moment and may go out soon. */

@@ -82,12 +82,18 @@ describe('a hold', () => {
     await hold({ id: 'h', name: 'test', actor: 'key:alice' });
     await fixture.clock.advance(60_000);
     expect((await waiting(id))[0]?.detail).toBe('held by key:alice: bank closed');
-    expect(waitsOf((await fixture.detail(id)).state)).toEqual([{ nodeId: 'a', state: 'BLOCKED', host: 'mock' }]);
+    expect(waitsOf((await fixture.detail(id)).state)).toEqual([{ nodeId: 'a', state: 'BLOCKED', host: 'mock:80' }]);
     await hold();
     await fixture.clock.advance(1_000);
     expect((await fixture.detail(id)).status).toBe('SUCCEEDED');
     expect(fixture.http.calls.map(({ request }) => request.headers['trama-attempt'])).toEqual(['1', '1']);
-    expect((await fixture.store.listCalls(id, { limit: 10 })).items.map(({ attempt }) => attempt)).toEqual([1, 1]);
+    const { items } = await fixture.store.listCalls(id, { limit: 10 });
+    expect(items.map(({ attempt }) => attempt)).toEqual([1, 1]);
+    // The attempt that ended the wait tells of it.
+    expect(items.map(({ waited }) => waited)).toEqual([
+      { since: node!.since, cause: 'hold', host: 'mock:80', holdId: 'h' },
+      undefined,
+    ]);
   });
 
   it('of one version leaves the others alone, as one of another host or port does', async () => {
@@ -351,7 +357,7 @@ describe('places at a host', () => {
     expect((await waiting(ids[1]!))[0]).toMatchObject({
       state: 'BLOCKED',
       attempt: 1,
-      detail: 'waits for a free place at mock: all 1 are taken',
+      detail: 'waits for a free place at mock:80: all 1 are taken',
     });
     for (let i = 0; i < 3; i++) {
       fixture.http.calls[i]!.answer({});

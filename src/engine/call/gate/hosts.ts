@@ -46,7 +46,7 @@ export interface Host {
   readonly origin: Origin;
   /** The name for readers of the execution: `http://host:80`, masked. */
   readonly label: string;
-  /** The name in a sentence: without the scheme, and without the scheme's default port. */
+  /** The name in a sentence: without the scheme. */
   readonly shownHost: string;
   /** True until this process has seen a definition that names the host. Logs, metrics and `/cluster` must not name it before. */
   isFromData: boolean;
@@ -152,7 +152,7 @@ export class Hosts {
     const host: Host = {
       origin,
       label: mask(origin.text),
-      shownHost: mask(shownHostOf(origin)),
+      shownHost: mask(origin.hostPort),
       isFromData: origin !== otherHosts,
       slots: new HostSlots(clock, limit, this.#lobby),
       forPlace: new WaitingLine('slots'),
@@ -204,8 +204,4 @@ export class Hosts {
 /** The name for logs, metrics and `/cluster`. */
 function publicLabel({ isFromData, label }: Host): string {
   return isFromData ? dataHostLabel : label;
-}
-
-function shownHostOf({ text, host, hostPort }: Origin): string {
-  return text === `http://${host}:80` || text === `https://${host}:443` ? host : hostPort;
 }

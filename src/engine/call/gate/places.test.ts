@@ -302,9 +302,9 @@ describe('an execution that waits', () => {
       details.push(...state.tokens.map(({ stage }) => blockedOf(stage)?.detail));
     }
     expect(details).toEqual([
-      'waits for a free place at bank.example: all 1 are taken',
+      'waits for a free place at bank.example:80: all 1 are taken',
       'waits for a free place at bank.example:8443: all 1 are taken',
-      'waits for a free place at ***.example: all 1 are taken',
+      'waits for a free place at ***.example:80: all 1 are taken',
     ]);
   });
 

@@ -1,5 +1,5 @@
 import type { ExecutionFilter } from '../../../ports/store.ts';
-import type { ListValues, PageAnswer } from '../../pages.ts';
+import { type ListValues, type PageAnswer, stateColumn } from '../../pages.ts';
 import type { ListedValues } from '../../stored-rows.ts';
 import { int4Array, textArray } from '../columns/binary-array.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -54,7 +54,7 @@ function statementOf(
   const { order } = page;
   const scans = scansOf(filter, keys, way, rangeOf(page, after), text);
   const source = `
-  SELECT ${recordColumns}, ${page.withState ? 'e.state' : "CASE WHEN e.status = 'CORRUPTED' THEN e.state END AS state"}
+  SELECT ${recordColumns}, ${stateColumn(page.stated, 'e.status', 'e.state')}
   FROM (
     SELECT id FROM (${scans.join(' UNION ALL ')}) scans
     ORDER BY id ${order} LIMIT ${text.value(page.limit + 1)} OFFSET ${text.value(page.offset)}

@@ -1,6 +1,7 @@
 import { admit } from '../../../core/admission.ts';
 import type { State } from '../../../core/state.ts';
 import type { Offer, OfferResult } from '../../../ports/store.ts';
+import { isExpected, type Revision } from '../../../ports/store/revision.ts';
 import { acceptedOf } from '../../holder.ts';
 import { decodeState, encode } from '../../row-text.ts';
 import { boolArray, int8Array, textArray, uuidArray } from '../columns/binary-array.ts';
@@ -14,7 +15,7 @@ import { auditStatement } from './audit.ts';
 import { isLookedUp } from './looked-up.ts';
 
 const lockSql = `
-SELECT e.id, e.state, e.claim FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}
+SELECT e.id, e.state, e.claim, e.seq, e.inbox_seq AS "inboxSeq" FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}
 ORDER BY i.id FOR NO KEY UPDATE OF e SKIP LOCKED`;
 
 const thereSql = `SELECT e.id FROM unnest($1::uuid[]) AS i (id) JOIN execution e ON ${isLookedUp('e.id', 'i.id')}`;
@@ -50,7 +51,7 @@ export interface OfferValues {
   readonly event: string;
 }
 
-interface LockedRow {
+interface LockedRow extends Revision {
   readonly id: string;
   readonly state: string;
   readonly claim: string | null;
@@ -120,6 +121,7 @@ export function offer(
       if (row === undefined) return there.has(execution) ? contended : { kind: 'unknown' };
       const before = seen.filter((other) => other.execution === execution);
       if (before.some(({ id }) => id === x.id)) return { kind: 'accepted' };
+      if (!isExpected(row, x.source.expected)) return { kind: 'changed' };
       const state = decodeState(row.state);
       const answer = decide(x, state, before);
       if (answer.kind !== 'accepted') return answer;

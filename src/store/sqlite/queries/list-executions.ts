@@ -8,7 +8,7 @@
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
 import { activeStatuses, terminalStatuses } from '../../row-text.ts';
-import { copied, lengthOf, type ListValues, takePage } from '../../pages.ts';
+import { copied, lengthOf, type ListValues, stateColumn, takePage } from '../../pages.ts';
 import type { ListedValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
 import { globCondition } from '../name-globs.ts';
@@ -158,7 +158,7 @@ export function listStatements(
     scanned,
   ];
   const sql = `
-SELECT ${recordColumns}, ${page.withState ? 'r.state' : "CASE WHEN e.status = 'CORRUPTED' THEN r.state END AS state"}
+SELECT ${recordColumns}, ${stateColumn(page.stated, 'e.status', 'r.state')}
 FROM (SELECT no, id FROM (${entries}) WHERE fits LIMIT ? OFFSET ?) k
 CROSS JOIN execution e ON e.no = k.no
 CROSS JOIN run r ON r.execution = e.no

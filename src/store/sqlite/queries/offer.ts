@@ -7,13 +7,14 @@
  */
 import { admit } from '../../../core/admission.ts';
 import { decodeEvent, decodeState } from '../../row-text.ts';
+import { isExpected, type Revision } from '../../../ports/store/revision.ts';
 import { acceptedOf } from '../../holder.ts';
 import type { Operations } from '../protocol.ts';
 import type { Session } from '../session.ts';
 import { auditWriter } from './audit.ts';
 
 const selectSql = `
-SELECT e.no, e.due_at AS dueAt, r.state, r.claim
+SELECT e.no, e.due_at AS dueAt, r.state, r.claim, r.seq, r.inbox_seq AS inboxSeq
 FROM execution e JOIN run r ON r.execution = e.no
 WHERE e.id = ?`;
 
@@ -29,9 +30,16 @@ const bumpSql = 'UPDATE run SET inbox_seq = inbox_seq + 1 WHERE execution = ?';
 
 const dueSql = 'UPDATE execution SET due_at = ? WHERE no = ?';
 
+interface OfferedRow extends Revision {
+  readonly no: number;
+  readonly dueAt: number | null;
+  readonly state: string;
+  readonly claim: string | null;
+}
+
 /** Prepares it. */
 export function offer(session: Session): Operations['offer'] {
-  const select = session.one<{ no: number; dueAt: number | null; state: string; claim: string | null }>(selectSql);
+  const select = session.one<OfferedRow>(selectSql);
   const find = session.one(findSql);
   const seenOf = session.all<{ nonce: string; bodyHash: string; pending: number }>(seenSql);
   const insert = session.write(insertSql);
@@ -42,6 +50,7 @@ export function offer(session: Session): Operations['offer'] {
     const row = select(x.executionId);
     if (row === undefined) return { kind: 'unknown' };
     if (find(row.no, x.id) !== undefined) return { kind: 'accepted' };
+    if (!isExpected(row, x.expected)) return { kind: 'changed' };
     const event = decodeEvent(x.event);
     const callback = event.type === 'callback' ? event : undefined;
     const state = decodeState(row.state);

@@ -1,4 +1,4 @@
-import type { Meter } from '../core/meter.ts';
+import type { Meter } from '../../core/meter.ts';
 
 /** Bound on all rendered requests together, in UTF-8 bytes: the size of an answer of the API. */
 const maxBytes = 4 * 1024 * 1024;

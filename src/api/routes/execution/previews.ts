@@ -1,0 +1,73 @@
+import type { FastifyInstance } from 'fastify';
+import { type PreviewKind, preview } from '../../../app/preview/previews.ts';
+import { maxPreviews } from '../../../app/preview/rendering.ts';
+import { BadCursor } from '../../../ports/store.ts';
+import { type ApiContext, jsonPageBody } from '../../context.ts';
+import { errorDocument, previewDocument } from '../../documents/documents.ts';
+import { answers } from '../../documents/route-documentation.ts';
+import * as shape from '../../documents/schema.ts';
+import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withEtag } from '../../http/conditional.ts';
+import { refusalBody } from '../../http/failure.ts';
+import { clamp, idOf, idParameters, pageFields, type PageQuery } from '../../parameters.ts';
+
+const { limit, cursor } = pageFields(maxPreviews, maxPreviews);
+const query = shape.object(
+  { limit: limit as shape.Schema, cursor: cursor as shape.Schema },
+  { additionalProperties: false },
+);
+
+const kinds: Readonly<Record<PreviewKind, string>> = {
+  cancel: 'The compensations that a cancel would run, in order',
+  retry: 'The effects that stand, or the compensations that a retry would run',
+  undo: 'The compensations that an undo would run, in order',
+};
+
+/** Registers the routes that preview changes of an execution, below the plugin's prefix. */
+export function previewRoutes(server: FastifyInstance, api: ApiContext): void {
+  for (const [kind, summary] of Object.entries(kinds) as [PreviewKind, string][]) {
+    server.get(
+      `/:id/${kind}-preview`,
+      {
+        schema: { params: idParameters, querystring: query },
+        config: {
+          documentation: {
+            summary,
+            tag: 'executions',
+            headers: revisionHeaders,
+            answers: answers(
+              {
+                200: {
+                  description:
+                    'Rendered and redacted requests; X-Next-Cursor leads to those that this page has no room for.',
+                  schema: shape.array(previewDocument),
+                },
+                ...revisedAnswers,
+              },
+              [400, 404, 409, 503],
+              errorDocument,
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const asked = request.query as PageQuery;
+        const range = { skip: skipOf(asked.cursor), limit: clamp(asked.limit ?? maxPreviews, 1, maxPreviews) };
+        const app = api.appFor(request);
+        const answer = await preview(app, kind, idOf(request.params), { ...range, isKnown: knownBy(request) });
+        if (!answer.ok) return refusalBody(reply, answer);
+        const { revision, value } = answer.value;
+        withEtag(reply, revision);
+        if (value === undefined) return unchangedBody(reply);
+        const { items, next } = value;
+        return jsonPageBody(reply, { items, ...(next !== undefined && { cursor: String(next) }) });
+      },
+    );
+  }
+}
+
+/** A preview is computed anew for each page, so its cursor is the number of requests to skip. */
+function skipOf(text: string | undefined): number {
+  if (text === undefined || text === '') return 0;
+  if (!/^\d{1,6}$/.test(text)) throw new BadCursor('The cursor is none of a preview.');
+  return Number(text);
+}
