@@ -15,6 +15,7 @@ import './styles/dialogs.css';
 import './styles/graph.css';
 import './styles/timeline.css';
 import './styles/pages.css';
+import './styles/run.css';
 
 followScheme();
 

@@ -1,51 +1,168 @@
-import { Link, useParams } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
-import { readExecution } from '../../api/executions.ts';
-import { failureOf, useReading } from '../../api/queries.ts';
+import { useNavigate, useParams } from '@tanstack/react-router';
+import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
+import type { Execution } from '../../api/executions.ts';
+import { failureOf } from '../../api/queries.ts';
+import { useShortcuts } from '../../frame/shortcuts.ts';
 import { useNow } from '../../platform/clock.ts';
-import { Copy } from '../../parts/copy.tsx';
+import { copyText } from '../../parts/copy.tsx';
 import { Failure, Loading } from '../../parts/failure.tsx';
-import { Icon } from '../../parts/icon.tsx';
-import { StatusBadge } from '../../parts/status.tsx';
-import { isOver, shortId } from '../../parts/words.ts';
-import { sentenceOf } from './sentence.ts';
+import { isOver } from '../../parts/words.ts';
+import { curlOf } from './curl.ts';
+import { Inspector } from './inspector.tsx';
+import { nodeViews } from './node-views.ts';
+import { RunHead } from './run-head.tsx';
+import { RunTabs, TabContent } from './run-tabs.tsx';
+import { callPath, decidingCall, nodePath, readSelection, selectedCall } from './selection.ts';
 import { StandsLine } from './stands-line.tsx';
+import { Timeline } from './timeline.tsx';
+import { UndoLane } from './undo-lane.tsx';
+import { type RunData, useRun } from './use-run.ts';
 
-const liveMillis = 1000;
-const overMillis = 10_000;
+const RunGraph = lazy(async () => ({ default: (await import('./run-graph.tsx')).RunGraph }));
 
-/** One run: what it did, why it waits or how it ended, and what it left behind. */
+/** One run: what it did, why it waits or how it ended, what it left behind, and what can be pressed. */
 export function ExecutionPage(): ReactNode {
-  const { id } = useParams({ from: '/executions/$id/$' });
-  const now = useNow();
-  const result = useReading({
-    path: `/workflows/${id}`,
-    read: readExecution,
-    everyMillis: (data) => (data !== undefined && isOver(data) ? overMillis : liveMillis),
-  });
-  const run = result.data;
-  const failure = failureOf(result);
-  if (run === undefined) return failure === null || failure === undefined ? <Loading /> : <Failure error={failure} />;
-  const { headline, detail } = sentenceOf(run, now);
+  const { id, _splat } = useParams({ from: '/executions/$id/$' });
+  const data = useRun(id);
+  const run = data.status.data;
+  const now = useNow(run === undefined || !isOver(run));
+  const selection = readSelection(_splat);
+  if (run === undefined) {
+    const failure = failureOf(data.status);
+    return failure === null || failure === undefined ? <Loading what="Reading the run" /> : <Failure error={failure} />;
+  }
   return (
     <div className="run-page">
-      <nav className="crumbs row" aria-label="Where you are">
-        <Link className="link" to="/executions">
-          Executions
-        </Link>
-        <Icon name="chevron-right" />
-        <b>{run.name}</b> version {run.version}
-        <Icon name="chevron-right" />
-        <span className="id">{shortId(id)}</span>
-        <Copy text={id} name="the id" />
-      </nav>
-      <div className="row">
-        <StatusBadge word={run.status} large />
-        <h1 className="sentence">
-          {headline} <span>{detail}</span>
-        </h1>
+      <RunHead run={run} now={now} />
+      <RunTabs run={run} tab={selection.tab} />
+      <div className="run-body">
+        {selection.tab === 'run' ? (
+          <RunPanels run={run} data={data} now={now} splat={_splat} />
+        ) : (
+          <TabContent run={run} tab={selection.tab} definition={data.definition.data} />
+        )}
       </div>
       <StandsLine run={run} />
     </div>
   );
 }
+
+function RunPanels({
+  run,
+  data,
+  now,
+  splat,
+}: {
+  readonly run: Execution;
+  readonly data: RunData;
+  readonly now: number;
+  readonly splat: string | undefined;
+}): ReactNode {
+  const navigate = useNavigate();
+  const [focus, setFocus] = useState<{ nodeId: string; count: number }>();
+  const steps = data.steps.data?.rows ?? noRows;
+  const calls = data.calls.data?.rows ?? noRows;
+  const views = useMemo(() => nodeViews(run, steps, calls), [run, steps, calls]);
+  const selection = readSelection(splat);
+  const call = selectedCall(selection, run, calls);
+  const picked = ('nodeId' in selection ? selection.nodeId : undefined) ?? call?.nodeId ?? run.currentNodes[0]?.nodeId;
+  const go = (path: string): void => {
+    void navigate({ to: '/executions/$id/$', params: { id: run.id, _splat: path }, replace: true });
+  };
+  const step = (by: number): void => {
+    if (call === undefined) return;
+    const same = calls.filter(
+      (row) => row.nodeId === call.nodeId && row.visit === call.visit && row.round === call.round,
+    );
+    const next = same[same.indexOf(call) + by];
+    if (next !== undefined) go(callPath(next.callId));
+  };
+  useShortcuts({
+    '[': () => {
+      step(-1);
+    },
+    ']': () => {
+      step(1);
+    },
+    c: () => {
+      if (call !== undefined) void copyText(curlOf(call));
+    },
+    'g f': () => {
+      const failed = decidingCall(run, calls);
+      if (failed === undefined) return;
+      go(callPath(failed.callId));
+      setFocus((before) => ({ nodeId: failed.nodeId, count: (before?.count ?? 0) + 1 }));
+    },
+  });
+  const drawn = data.graph.data;
+  const graph = drawn?.ok === true ? drawn.graph : undefined;
+  const notReached = useMemo(
+    () =>
+      (graph?.nodes ?? [])
+        .filter(({ id, kind }) => !views.has(id) && ['task', 'async', 'workflow', 'sleep'].includes(kind))
+        .map(({ id }) => id),
+    [graph, views],
+  );
+  const pick = (nodeId: string): void => {
+    go(nodePath(nodeId));
+  };
+  return (
+    <>
+      <div className="run-panels">
+        <section className="panel graph-panel" aria-label="Graph">
+          <div className="panel-head">
+            <h2>Graph</h2>
+            <span className="small muted">as pinned</span>
+          </div>
+          <div className="graph-in">
+            <div className="graph-flow">
+              {graph !== undefined ? (
+                <Suspense fallback={<Loading what="Drawing" />}>
+                  <RunGraph graph={graph} views={views} picked={picked} onPick={pick} focus={focus} />
+                </Suspense>
+              ) : drawn?.ok === false ? (
+                <div className="empty" role="alert">
+                  <b>The graph cannot be drawn.</b>
+                  <span>{drawn.errors[0]}</span>
+                </div>
+              ) : failureOf(data.definition) !== null && failureOf(data.definition) !== undefined ? (
+                <Failure error={failureOf(data.definition)} />
+              ) : (
+                <Loading what="Drawing" />
+              )}
+            </div>
+            {graph !== undefined && <UndoLane run={run} graph={graph} onPick={pick} />}
+          </div>
+        </section>
+        {failureOf(data.calls) !== null && failureOf(data.calls) !== undefined ? (
+          <section className="panel" aria-label="Timeline">
+            <Failure error={failureOf(data.calls)} />
+          </section>
+        ) : (
+          <Timeline
+            run={run}
+            steps={steps}
+            calls={calls}
+            now={now}
+            views={views}
+            notReached={notReached}
+            picked={picked}
+            pickedCall={call?.callId}
+            onPickNode={pick}
+            onPickCall={(callId) => {
+              go(callPath(callId));
+            }}
+          />
+        )}
+      </div>
+      {data.calls.data?.isCut === true && (
+        <p className="small muted cut-note">
+          The latest {calls.length} attempts are shown; earlier ones are in the history of the API.
+        </p>
+      )}
+      <Inspector run={run} calls={calls} call={call} />
+    </>
+  );
+}
+
+const noRows: readonly never[] = [];
