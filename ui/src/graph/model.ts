@@ -23,14 +23,24 @@ export interface GraphEdge {
   readonly from: string;
   readonly to: string;
   readonly label?: string | undefined;
-  /** `failure`: taken after a failure; `back`: the end of a pass through a loop. */
-  readonly kind: 'next' | 'failure' | 'back';
+  /** `failure`: taken after a failure. */
+  readonly kind: 'next' | 'failure';
+}
+
+/** The body of a loop: a box around its nodes. */
+export interface LoopBox {
+  readonly id: string;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** The whole graph. */
 export interface Graph {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
+  readonly loops: readonly LoopBox[];
   readonly width: number;
   readonly height: number;
   /** Hooks of the definition: the name, and the request. */

@@ -128,8 +128,6 @@ function edgesOf({ nodes }: Plan): readonly GraphEdge[] {
         break;
       default:
         add(node.id, node.next);
-        // The end of a pass through a loop goes back to it.
-        if (node.next === undefined) add(node.id, node.loops?.at(-1), 'back');
     }
     add(node.id, node.onFailure, 'failure', 'on failure');
   }

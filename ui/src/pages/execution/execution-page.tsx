@@ -13,9 +13,11 @@ import { nodeViews } from './node-views.ts';
 import { RunHead } from './run-head.tsx';
 import { RunTabs, TabContent } from './run-tabs.tsx';
 import { callPath, decidingCall, nodePath, readSelection, selectedCall } from './selection.ts';
+import { mostUrgent } from './sentence.ts';
 import { StandsLine } from './stands-line.tsx';
 import { Timeline } from './timeline.tsx';
 import { UndoLane } from './undo-lane.tsx';
+import { undoOrder } from './undo-order.ts';
 import { type RunData, useRun } from './use-run.ts';
 
 const RunGraph = lazy(async () => ({ default: (await import('./run-graph.tsx')).RunGraph }));
@@ -42,7 +44,7 @@ export function ExecutionPage(): ReactNode {
           <TabContent run={run} tab={selection.tab} definition={data.definition.data} />
         )}
       </div>
-      <StandsLine run={run} />
+      <StandsLine run={run} preview={data.cancel.data} />
     </div>
   );
 }
@@ -62,10 +64,14 @@ function RunPanels({
   const [focus, setFocus] = useState<{ nodeId: string; count: number }>();
   const steps = data.steps.data?.rows ?? noRows;
   const calls = data.calls.data?.rows ?? noRows;
-  const views = useMemo(() => nodeViews(run, steps, calls), [run, steps, calls]);
+  const preview = data.cancel.data ?? noRows;
+  const undos = useMemo(() => undoOrder(run, calls, preview), [run, calls, preview]);
+  const views = useMemo(() => nodeViews(run, steps, calls, undos), [run, steps, calls, undos]);
   const selection = readSelection(splat);
   const call = selectedCall(selection, run, calls);
-  const picked = ('nodeId' in selection ? selection.nodeId : undefined) ?? call?.nodeId ?? run.currentNodes[0]?.nodeId;
+  const urgent = mostUrgent(run.currentNodes);
+  const picked = ('nodeId' in selection ? selection.nodeId : undefined) ?? call?.nodeId ?? urgent?.nodeId;
+  const place = run.currentNodes.find(({ nodeId }) => nodeId === picked);
   const go = (path: string): void => {
     void navigate({ to: '/executions/$id/$', params: { id: run.id, _splat: path }, replace: true });
   };
@@ -131,7 +137,7 @@ function RunPanels({
                 <Loading what="Drawing" />
               )}
             </div>
-            {graph !== undefined && <UndoLane run={run} graph={graph} onPick={pick} />}
+            {graph !== undefined && <UndoLane undos={undos} graph={graph} onPick={pick} />}
           </div>
         </section>
         {failureOf(data.calls) !== null && failureOf(data.calls) !== undefined ? (
@@ -160,7 +166,7 @@ function RunPanels({
           The latest {calls.length} attempts are shown; earlier ones are in the history of the API.
         </p>
       )}
-      <Inspector run={run} calls={calls} call={call} />
+      <Inspector run={run} calls={calls} call={call} place={place} now={now} />
     </>
   );
 }

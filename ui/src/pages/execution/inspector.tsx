@@ -1,14 +1,14 @@
 import { useNavigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import type { Execution, HistoryRow } from '../../api/executions.ts';
+import type { Execution, HistoryRow, Place } from '../../api/executions.ts';
 import type { JsonObject } from '../../../../src/core/value/json.ts';
-import { durationText } from '../../platform/times.ts';
+import { countdownText, durationText } from '../../platform/times.ts';
 import { Body } from '../../parts/body.tsx';
 import { Copy } from '../../parts/copy.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { OutcomeBadge } from '../../parts/status.tsx';
 import { Time } from '../../parts/time.tsx';
-import { outcomeLook } from '../../parts/words.ts';
+import { outcomeLook, stateLook } from '../../parts/words.ts';
 import { curlOf } from './curl.ts';
 import { callPath } from './selection.ts';
 
@@ -20,19 +20,34 @@ export function Inspector({
   run,
   calls,
   call,
+  place,
+  now,
 }: {
   readonly run: Execution;
   readonly calls: readonly HistoryRow[];
   readonly call: HistoryRow | undefined;
+  /** Where the token at the chosen node is. */
+  readonly place: Place | undefined;
+  readonly now: number;
 }): ReactNode {
   const navigate = useNavigate();
   if (call === undefined) {
     return (
       <section className="panel inspector" aria-label="Attempt">
-        <div className="empty">
-          <b>No call has ended yet.</b>
-          <span>An attempt is shown once it is recorded.</span>
-        </div>
+        {place === undefined ? (
+          <div className="empty">
+            <b>No call was made here.</b>
+            <span>An attempt is shown once it is recorded.</span>
+          </div>
+        ) : (
+          <>
+            <div className="panel-head">
+              <h2>{place.nodeId}</h2>
+              <span className="muted">no attempt yet</span>
+            </div>
+            <Waits place={place} now={now} />
+          </>
+        )}
       </section>
     );
   }
@@ -41,7 +56,7 @@ export function Inspector({
   );
   const forward = ofVisit.filter(({ phase }) => phase !== 'DOWN');
   const back = ofVisit.filter(({ phase }) => phase === 'DOWN');
-  const place = ofVisit.indexOf(call);
+  const at = ofVisit.indexOf(call);
   const go = (target: HistoryRow | undefined): void => {
     if (target === undefined) return;
     void navigate({ to: '/executions/$id/$', params: { id: run.id, _splat: callPath(target.callId) }, replace: true });
@@ -71,9 +86,9 @@ export function Inspector({
             type="button"
             className="btn quiet icon small"
             aria-label="Attempt before"
-            disabled={place <= 0}
+            disabled={at <= 0}
             onClick={() => {
-              go(ofVisit[place - 1]);
+              go(ofVisit[at - 1]);
             }}
           >
             <Icon name="chevron-up" />
@@ -82,9 +97,9 @@ export function Inspector({
             type="button"
             className="btn quiet icon small"
             aria-label="Next attempt"
-            disabled={place === ofVisit.length - 1}
+            disabled={at === ofVisit.length - 1}
             onClick={() => {
-              go(ofVisit[place + 1]);
+              go(ofVisit[at + 1]);
             }}
           >
             <Icon name="chevron-down" />
@@ -99,6 +114,7 @@ export function Inspector({
           </Copy>
         </span>
       </div>
+      {place !== undefined && <Waits place={place} now={now} />}
       <div className={`inspector-in${call.phase === 'DOWN' || lastUndo === undefined ? '' : ' has-undo'}`}>
         <div className="attempts">
           <AttemptList title={call.nodeId} rows={forward} call={call} onPick={go} />
@@ -125,6 +141,30 @@ export function Inspector({
         )}
       </div>
     </section>
+  );
+}
+
+/** Why a node waits, and until when. */
+function Waits({ place, now }: { readonly place: Place; readonly now: number }): ReactNode {
+  const { icon, tone } = stateLook(place.state);
+  return (
+    <div className={`waits ${tone}`}>
+      <Icon name={icon} />
+      <b>{place.state}</b>
+      {place.detail !== undefined && <span>{place.detail}</span>}
+      <span className="push small muted">
+        {place.since !== undefined && (
+          <>
+            since <Time at={place.since} />
+          </>
+        )}
+        {place.until !== undefined && place.until > now && (
+          <>
+            , until <Time at={place.until} />, in {countdownText(place.until - now)}
+          </>
+        )}
+      </span>
+    </div>
   );
 }
 
@@ -231,7 +271,7 @@ function AttemptList({
               <span className="num">{row.attempt}</span>
               <Icon name={outcomeLook(row.outcome).icon} />
               <span className="cut">{row.statusCode ?? row.error ?? row.outcome}</span>
-              <span className="push faint">
+              <span className="push faint nowrap">
                 {row.latencyMillis === undefined ? '' : durationText(row.latencyMillis)}
               </span>
             </button>

@@ -1,13 +1,5 @@
 import type { Execution, HistoryRow, Place } from '../../api/executions.ts';
-
-/** The order of a compensation, and how far it is. */
-export interface UndoView {
-  readonly order: number;
-  /** `if`: it would be sent if the run failed now. */
-  readonly state: 'if' | 'planned' | 'done' | 'failed' | 'resolved';
-  readonly attempts: number;
-  readonly statusCode?: number | undefined;
-}
+import type { Undo } from './undo-order.ts';
 
 /** What a run did at a node: the latest visit of the latest round. */
 export interface NodeView {
@@ -18,7 +10,7 @@ export interface NodeView {
   /** `unknown` if any attempt of the visit was, unless it succeeded in the end. */
   readonly outcome?: string | undefined;
   readonly place?: Place | undefined;
-  readonly undo?: UndoView | undefined;
+  readonly undo?: Undo | undefined;
   readonly stands?: string | undefined;
   readonly durationMillis?: number | undefined;
   readonly statusCode?: number | undefined;
@@ -35,9 +27,10 @@ export function nodeViews(
   run: Execution,
   steps: readonly HistoryRow[],
   calls: readonly HistoryRow[],
+  undos: readonly Undo[],
 ): ReadonlyMap<string, NodeView> {
   const views = new Map<string, NodeView>();
-  const undo = undoViews(run);
+  const undo = byNode(undos);
   const rowsOf = Map.groupBy(
     [...steps, ...calls].filter(({ phase }) => !beside.has(phase)),
     ({ nodeId }) => nodeId,
@@ -83,28 +76,9 @@ function outcomeOf(rows: readonly HistoryRow[], latest: HistoryRow): string {
   return rows.some(({ outcome }) => outcome === 'unknown') ? 'unknown' : latest.outcome;
 }
 
-/** Compensations by node, in the order in which they are sent: as the document lists them. Of several visits the first. */
-function undoViews(run: Execution): ReadonlyMap<string, UndoView> {
-  const views = new Map<string, UndoView>();
-  const isGoing = run.status === 'COMPENSATING' || run.completedAt !== undefined;
-  for (const [index, { nodeId, state, attempts, statusCode }] of run.compensations.entries()) {
-    if (views.has(nodeId)) continue;
-    views.set(nodeId, { order: index + 1, state: undoState(state, isGoing), attempts, statusCode });
-  }
-  return views;
-}
-
-function undoState(state: string, isGoing: boolean): UndoView['state'] {
-  switch (state) {
-    case 'DONE':
-      return 'done';
-    case 'FAILED':
-      return 'failed';
-    case 'RESOLVED':
-      return 'resolved';
-    default:
-      return isGoing ? 'planned' : 'if';
-  }
+/** Compensations by node. Of several visits the first that is sent. */
+function byNode(undos: readonly Undo[]): ReadonlyMap<string, Undo> {
+  return new Map(undos.toReversed().map((undo) => [undo.nodeId, undo]));
 }
 
 /** The class of a node in the graph. */

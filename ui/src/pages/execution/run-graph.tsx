@@ -20,6 +20,7 @@ import { Icon } from '../../parts/icon.tsx';
 import { outcomeLook, stateLook } from '../../parts/words.ts';
 import { durationText } from '../../platform/times.ts';
 import { type NodeView, nodeTone } from './node-views.ts';
+import { orderClass } from './undo-order.ts';
 
 /** What a node component is given. */
 interface NodeData extends Record<string, unknown> {
@@ -48,8 +49,6 @@ function lookOf({ kind }: GraphNode, view: NodeView | undefined): { icon: string
   if (view?.outcome !== undefined && isCall) return outcomeLook(view.outcome);
   return { icon: icons[kind] ?? 'k-task', tone: '' };
 }
-
-const orderClass = { if: 'if', planned: '', done: 'done', failed: 'bad', resolved: 'done' } as const;
 
 /** One node. It is drawn anew only when what it shows has changed. */
 const RunNode = memo(function RunNode({ data }: NodeProps<Node<NodeData>>): ReactNode {
@@ -134,7 +133,12 @@ function RunEdge({ sourceX, sourceY, targetX, targetY, data, markerEnd }: EdgePr
   );
 }
 
-const nodeTypes = { run: RunNode };
+/** The box of a loop's body, behind its nodes. */
+function LoopNode({ data }: NodeProps<Node<{ readonly name: string }>>): ReactNode {
+  return <div className="loop-box">for each item of {data.name}</div>;
+}
+
+const nodeTypes = { run: RunNode, loop: LoopNode };
 const edgeTypes = { run: RunEdge };
 
 /** What the graph is given. */
@@ -157,11 +161,27 @@ export function RunGraph(props: RunGraphProps): ReactNode {
   );
 }
 
+function loopNode({ id, x, y, width, height }: Graph['loops'][number]): Node {
+  return {
+    id: `loop ${id}`,
+    type: 'loop',
+    position: { x, y },
+    width,
+    height,
+    zIndex: -1,
+    selectable: false,
+    focusable: false,
+    draggable: false,
+    data: { name: id },
+  };
+}
+
 function Flow({ graph, views, picked, onPick, focus }: RunGraphProps): ReactNode {
   const flow = useReactFlow();
   const nodes = useMemo(
-    () =>
-      graph.nodes.map((node): Node<NodeData> => ({
+    (): Node[] => [
+      ...graph.loops.map(loopNode),
+      ...graph.nodes.map((node): Node<NodeData> => ({
         id: node.id,
         type: 'run',
         position: { x: node.x, y: node.y },
@@ -173,6 +193,7 @@ function Flow({ graph, views, picked, onPick, focus }: RunGraphProps): ReactNode
         ariaLabel: describe(node, views?.get(node.id), views === undefined),
         data: { node, view: views?.get(node.id), isPicked: node.id === picked, isPlain: views === undefined },
       })),
+    ],
     [graph, views, picked],
   );
   const kinds = useMemo(() => new Map(graph.nodes.map(({ id, kind }) => [id, kind])), [graph]);
@@ -216,8 +237,8 @@ function Flow({ graph, views, picked, onPick, focus }: RunGraphProps): ReactNode
       elementsSelectable
       zoomOnDoubleClick={false}
       proOptions={{ hideAttribution: true }}
-      onNodeClick={(_event, { id }) => {
-        onPick?.(id);
+      onNodeClick={(_event, { id, type }) => {
+        if (type === 'run') onPick?.(id);
       }}
       onSelectionChange={({ nodes: [first] }) => {
         if (first !== undefined && first.id !== picked) onPick?.(first.id);

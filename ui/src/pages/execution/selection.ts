@@ -1,4 +1,5 @@
 import type { Execution, HistoryRow } from '../../api/executions.ts';
+import { mostUrgent } from './sentence.ts';
 
 /** What the rest of a run's address names. */
 export type Selection =
@@ -68,6 +69,9 @@ export function selectedCall(
       ofNode.at(-1)
     );
   }
-  const urgent = run.currentNodes.flatMap(({ nodeId }) => calls.filter((row) => row.nodeId === nodeId)).at(-1);
-  return (run.completedAt === undefined ? urgent : undefined) ?? decidingCall(run, calls) ?? calls.at(-1);
+  const urgent = mostUrgent(run.currentNodes);
+  // Of a node that waits without an attempt there is no call to show: the page says why it waits.
+  if (urgent !== undefined && run.completedAt === undefined)
+    return calls.findLast(({ nodeId }) => nodeId === urgent.nodeId);
+  return decidingCall(run, calls) ?? calls.at(-1);
 }

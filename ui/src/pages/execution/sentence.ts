@@ -33,7 +33,7 @@ export function sentenceOf(run: Execution, now: number): Sentence {
   if (run.why !== undefined && run.why.headline !== '') return run.why;
   if (!isOver(run)) return liveSentence(run, now);
   if (run.failureDescription !== undefined) {
-    const [headline = '', ...rest] = run.failureDescription.split(/(?<=\.) /);
+    const [headline = '', ...rest] = run.failureDescription.replace(/[^.!?]$/, '$&.').split(/(?<=\.) /);
     return { headline, detail: [...rest, nextStep(run)].join(' ').trim() };
   }
   if (run.status === 'SUCCEEDED') {

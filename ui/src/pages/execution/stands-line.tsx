@@ -1,10 +1,17 @@
 import type { ReactNode } from 'react';
-import type { Execution } from '../../api/executions.ts';
+import type { Execution, PreviewedCall } from '../../api/executions.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { counted, isOver } from '../../parts/words.ts';
 
 /** The bottom line of a run, under a ledger's double rule: what stands. */
-export function StandsLine({ run, children }: { readonly run: Execution; readonly children?: ReactNode }): ReactNode {
+export function StandsLine({
+  run,
+  preview,
+}: {
+  readonly run: Execution;
+  /** What a cancel would send now, where that was read. */
+  readonly preview?: readonly PreviewedCall[] | undefined;
+}): ReactNode {
   const { standing, compensations } = run;
   if (standing.length > 0) {
     return (
@@ -24,15 +31,22 @@ export function StandsLine({ run, children }: { readonly run: Execution; readonl
             {standing.length > 5 && ` and ${String(standing.length - 5)} more`}
           </span>
         </span>
-        {children !== undefined && <span className="acts">{children}</span>}
       </div>
     );
   }
   if (!isOver(run)) {
-    const pending = compensations.filter(({ state }) => state === 'PENDING');
+    const planned = compensations.filter(({ state }) => state === 'PENDING');
+    const pending = compensations.length > 0 ? planned : preview;
+    if (pending === undefined) return null;
     return (
       <div className="bottom-line live" role="region" aria-label="What stands">
-        <span className="sum">{counted(pending.length, 'effect')} in force</span>
+        <span className="sum">
+          {counted(
+            pending.length,
+            run.status === 'COMPENSATING' ? 'effect to undo' : 'effect in force',
+            run.status === 'COMPENSATING' ? 'effects to undo' : 'effects in force',
+          )}
+        </span>
         <span className="what small">
           <span className="cut">
             {pending.length === 0

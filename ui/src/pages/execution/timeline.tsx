@@ -6,6 +6,7 @@ import { dayOf, durationText, timeOfDay, zoneName } from '../../platform/times.t
 import { Icon } from '../../parts/icon.tsx';
 import { outcomeLook, stateLook } from '../../parts/words.ts';
 import type { NodeView } from './node-views.ts';
+import { orderClass } from './undo-order.ts';
 import { axisOf, type Axis, type Bar, type Lane, timelineOf } from './timeline-model.ts';
 
 /** Custom properties of a style. */
@@ -158,11 +159,27 @@ function RoundLanes({
   );
 }
 
+const minuteMillis = 60_000;
+
+/** Least distance between two marks, in per cent: a time has room there. */
+const minMarkDistance = 11;
+
+/** The stretches whose begin is named: those that leave room for the name. */
+function marksOf({ stretches }: Axis): readonly (Axis['stretches'][number] & { readonly isFirst: boolean })[] {
+  let last = -Infinity;
+  return stretches.flatMap((stretch, index) => {
+    if (!stretch.isGap && stretch.left - last < minMarkDistance) return [];
+    last = stretch.isGap ? stretch.left + stretch.width - minMarkDistance : stretch.left;
+    return [{ ...stretch, isFirst: index === 0 }];
+  });
+}
+
 /** Times on the axis: the begin of each stretch, and the length of each collapsed gap. */
 function AxisMarks({ axis, zone }: { readonly axis: Axis; readonly zone: 'utc' | 'local' }): ReactNode {
+  const begin = axis.stretches[0]?.from ?? 0;
   return (
     <div className="tl-axis">
-      {axis.stretches.map(({ from, to, left, width, isGap }, index) =>
+      {marksOf(axis).map(({ from, to, left, width, isGap, isFirst }) =>
         isGap ? (
           <b
             key={`gap ${String(from)}`}
@@ -173,18 +190,14 @@ function AxisMarks({ axis, zone }: { readonly axis: Axis; readonly zone: 'utc' |
             {durationText(to - from)}
           </b>
         ) : (
-          (index === 0 || width > 9) && (
-            <span key={from} style={at({ l: left })}>
-              {timeOfDay(from, zone, to - from < 10_000)}
-            </span>
-          )
+          <span key={from} style={at({ l: left })}>
+            {isFirst || from - begin >= minuteMillis ? timeOfDay(from, zone) : `+${durationText(from - begin)}`}
+          </span>
         ),
       )}
     </div>
   );
 }
-
-const orderClass = { if: 'if', planned: '', done: 'done', failed: 'bad', resolved: 'done' } as const;
 
 function LaneRow({
   lane,

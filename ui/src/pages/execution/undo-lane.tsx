@@ -1,30 +1,23 @@
 import type { ReactNode } from 'react';
-import type { Execution } from '../../api/executions.ts';
 import type { Graph } from '../../graph/model.ts';
 import { Icon } from '../../parts/icon.tsx';
-
-const shownStates: Readonly<Record<string, { readonly order: string; readonly tone: string }>> = {
-  DONE: { order: 'done', tone: '' },
-  RESOLVED: { order: 'done', tone: '' },
-  FAILED: { order: 'bad', tone: 'bad' },
-};
+import { orderClass, type Undo } from './undo-order.ts';
 
 /** Compensations shown; the others are counted. */
 const maxShown = 30;
 
 /** The way back beside the graph: compensations from 1 upwards, and the hook at the end. */
 export function UndoLane({
-  run,
+  undos,
   graph,
   onPick,
 }: {
-  readonly run: Execution;
+  readonly undos: readonly Undo[];
   readonly graph: Graph;
   readonly onPick: (nodeId: string) => void;
 }): ReactNode {
-  const undos = run.compensations;
   if (undos.length === 0) return null;
-  const isGoing = run.status === 'COMPENSATING' || (run.completedAt !== undefined && run.status !== 'SUCCEEDED');
+  const isGoing = undos.some(({ state }) => state !== 'if');
   const lines = new Map(graph.nodes.map(({ id, undo }) => [id, undo]));
   const hook = graph.hooks.find(({ name }) => name === 'onFailureCallback');
   return (
@@ -40,32 +33,45 @@ export function UndoLane({
       )}
       {undos.length > maxShown && <p className="small muted">{undos.length - maxShown} more</p>}
       <ol>
-        {undos.slice(0, maxShown).map(({ nodeId, visit, state, attempts, statusCode }, index) => {
-          const { order, tone } = shownStates[state] ?? { order: isGoing ? '' : 'if', tone: isGoing ? '' : 'if' };
-          return (
-            <li key={`${nodeId} ${String(visit)}`}>
-              <button
-                type="button"
-                className={`undo ${tone}`}
-                onClick={() => {
-                  onPick(nodeId);
-                }}
-              >
-                <span className={`order ${order}`}>{index + 1}</span>
-                <span className="cut">
-                  {nodeId}
-                  {visit > 1 && ` ${String(visit)}`}
-                </span>
-                <span className={`r ${state === 'FAILED' ? 'is-failed' : state === 'DONE' ? 'is-succeeded' : ''}`}>
-                  {statusCode ?? (state === 'PENDING' ? lines.get(nodeId)?.split(' ')[0] : state)}
-                </span>
-                {attempts > 1 && <span className="s">{attempts} attempts</span>}
-              </button>
-            </li>
-          );
-        })}
+        {undos.slice(0, maxShown).map((undo) => (
+          <li key={`${undo.nodeId} ${String(undo.visit)}`}>
+            <UndoEntry undo={undo} line={lines.get(undo.nodeId)} onPick={onPick} />
+          </li>
+        ))}
       </ol>
       <p className="name">{isGoing ? 'Going back, from 1 upwards' : 'If it failed now: undone from 1 upwards'}</p>
     </section>
+  );
+}
+
+const entryClass: Readonly<Partial<Record<Undo['state'], string>>> = { failed: 'bad', if: 'if' };
+const entryTone: Readonly<Partial<Record<Undo['state'], string>>> = { failed: 'is-failed', done: 'is-succeeded' };
+
+function UndoEntry({
+  undo: { order, nodeId, visit, state, word, attempts, statusCode },
+  line,
+  onPick,
+}: {
+  readonly undo: Undo;
+  readonly line: string | undefined;
+  readonly onPick: (nodeId: string) => void;
+}): ReactNode {
+  const isAhead = state === 'if' || state === 'planned';
+  return (
+    <button
+      type="button"
+      className={`undo ${entryClass[state] ?? ''}`}
+      onClick={() => {
+        onPick(nodeId);
+      }}
+    >
+      <span className={`order ${orderClass[state]}`}>{order}</span>
+      <span className="cut">
+        {nodeId}
+        {visit > 1 && ` ${String(visit)}`}
+      </span>
+      <span className={`r ${entryTone[state] ?? ''}`}>{isAhead ? line?.split(' ')[0] : (statusCode ?? word)}</span>
+      {attempts > 1 && <span className="s">{attempts} attempts</span>}
+    </button>
   );
 }

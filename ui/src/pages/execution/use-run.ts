@@ -1,10 +1,16 @@
 import { useEffect } from 'react';
-import type { UseQueryResult } from '@tanstack/react-query';
 import { stringifyJson } from '../../../../src/core/value/json.ts';
-import { type Execution, type HistoryRow, readExecution, readHistoryRow } from '../../api/executions.ts';
+import {
+  type Execution,
+  type HistoryRow,
+  type PreviewedCall,
+  readExecution,
+  readHistoryRow,
+  readPreview,
+} from '../../api/executions.ts';
 import { useReading } from '../../api/queries.ts';
-import { useQuery } from '@tanstack/react-query';
-import { type Drawn } from '../../graph/model.ts';
+import { useQuery, type UseQueryResult } from '@tanstack/react-query';
+import type { Drawn } from '../../graph/model.ts';
 import { drawGraph } from '../../graph/draw.ts';
 import { isOver } from '../../parts/words.ts';
 
@@ -21,6 +27,8 @@ export interface RunData {
   readonly calls: UseQueryResult<History>;
   readonly definition: UseQueryResult<string>;
   readonly graph: UseQueryResult<Drawn>;
+  /** What a cancel would send now; read while the run is not over. */
+  readonly cancel: UseQueryResult<readonly PreviewedCall[]>;
 }
 
 /** Rows in the order in which they were written. */
@@ -41,6 +49,8 @@ export function useRun(id: string): RunData {
   const steps = useHistory(`${base}/steps`);
   const calls = useHistory(`${base}/steps/calls`);
   const definition = useReading({ path: `${base}/definition`, read: (json) => stringifyJson(json) });
+  const isLive = status.data !== undefined && !isOver(status.data) && status.data.status !== 'COMPENSATING';
+  const cancel = useReading({ path: `${base}/cancel-preview`, read: readPreview, enabled: isLive });
   const text = definition.data;
   const graph = useQuery({
     queryKey: ['graph', text],
@@ -49,12 +59,13 @@ export function useRun(id: string): RunData {
     queryFn: () => drawGraph(text ?? ''),
   });
   const moved = `${String(status.data?.updatedAt)} ${status.data?.status ?? ''} ${stateKey(status.data)}`;
-  const [readSteps, readCalls] = [steps.refetch, calls.refetch];
+  const [readSteps, readCalls, readCancel] = [steps.refetch, calls.refetch, cancel.refetch];
   useEffect(() => {
     void readSteps();
     void readCalls();
-  }, [moved, readSteps, readCalls]);
-  return { status, steps, calls, definition, graph };
+    if (isLive) void readCancel();
+  }, [moved, isLive, readSteps, readCalls, readCancel]);
+  return { status, steps, calls, definition, graph, cancel };
 }
 
 /** Where the tokens are: an attempt may end without a change of the status. */
