@@ -16,6 +16,8 @@ import './styles/graph.css';
 import './styles/timeline.css';
 import './styles/pages.css';
 import './styles/run.css';
+import './styles/rest.css';
+import './styles/phone.css';
 
 followScheme();
 

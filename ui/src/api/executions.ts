@@ -105,7 +105,7 @@ function itemAt(value: JsonObject): string | undefined {
 }
 
 /** Reads where a token is. */
-export function readPlace(json: Json): Place {
+function readPlace(json: Json): Place {
   const value = objectOf(json);
   return {
     state: textAt(value, 'state') ?? '',

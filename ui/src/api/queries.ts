@@ -39,7 +39,10 @@ export interface Reading<T> {
   readonly enabled?: boolean;
 }
 
-/** Reads a route of the API, and again from time to time. The last data stay while a later reading fails. */
+/**
+ * Reads a route of the API, and again from time to time. The last data stay while a later reading fails. All readers of one
+ * route with the same parameters share what was read, so they must read it alike.
+ */
 export function useReading<T>({
   path,
   parameters = {},

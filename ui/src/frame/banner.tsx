@@ -3,18 +3,15 @@ import { connection } from '../api/session.ts';
 import { useNow } from '../platform/clock.ts';
 import { useStore } from '../platform/store.ts';
 import { useReading } from '../api/queries.ts';
-import { apiAddress } from '../platform/address.ts';
 import { Icon } from '../parts/icon.tsx';
 import { Time } from '../parts/time.tsx';
-import { useQuery } from '@tanstack/react-query';
-import { parseJson } from '../../../src/core/value/json.ts';
-import { listAt, objectOf } from '../api/reading.ts';
+import { useReadiness } from './readiness.ts';
 
 /** A connection counts as lost once it has been so for this long: one slow answer is no news. */
 const patienceMillis = 1500;
 
-/** Interval of the question whether the server is ready. */
-const readyMillis = 10_000;
+/** How often a page that reads nothing asks. */
+const heartbeatMillis = 10_000;
 
 /** Above the page: the connection was lost, or the server is not ready. Data on the page are as of the time named. */
 export function Banner(): ReactNode {
@@ -47,23 +44,7 @@ export function Banner(): ReactNode {
   );
 }
 
-/** Why the server is not ready. The route answers 503 with its reasons, which is no failure of the connection. */
-function useReadiness(): readonly string[] {
-  const { data } = useQuery({
-    queryKey: ['/readyz'],
-    refetchInterval: readyMillis,
-    retry: false,
-    queryFn: async ({ signal }): Promise<readonly string[]> => {
-      const response = await fetch(apiAddress('/readyz'), { signal });
-      const text = await response.text();
-      if (response.status !== 503) return [];
-      return listAt(objectOf(parseJson(text)), 'reasons').filter((each): each is string => typeof each === 'string');
-    },
-  });
-  return data ?? [];
-}
-
 /** Asks a small route from time to time, so that a page that reads nothing notices a lost connection, too. */
 export function useHeartbeat(): void {
-  useReading({ path: '/workflows', parameters: { limit: 1 }, read: () => true, everyMillis: readyMillis });
+  useReading({ path: '/workflows', parameters: { limit: 1 }, read: () => true, everyMillis: heartbeatMillis });
 }

@@ -14,7 +14,14 @@ import { useShortcuts } from './shortcuts.ts';
 import { SignIn } from './sign-in.tsx';
 
 /** Pages of the navigation, in its order. */
-const places = [{ to: '/executions', text: 'Executions', icon: 'columns' }] as const;
+const places = [
+  { to: '/attention', text: 'Attention', icon: 'stands' },
+  { to: '/executions', text: 'Executions', icon: 'columns' },
+  { to: '/definitions', text: 'Definitions', icon: 'file' },
+  { to: '/operations', text: 'Operations', icon: 'info' },
+  { to: '/holds', text: 'Holds', icon: 'a-hold' },
+  { to: '/audit', text: 'Audit', icon: 'book' },
+] as const;
 
 const colours: ReadonlySet<string> = new Set(['grey', 'red', 'orange', 'yellow', 'green', 'teal', 'blue', 'purple']);
 
@@ -70,6 +77,13 @@ export function Frame(): ReactNode {
           <kbd>/</kbd>
         </button>
         <Clock />
+        <Link
+          className="me"
+          to="/settings"
+          aria-label={`Settings${session?.actor === undefined ? '' : `, signed in as ${session.actor}`}`}
+        >
+          <Icon name="user" />
+        </Link>
       </header>
       <Banner />
       <main id="main" tabIndex={-1}>

@@ -1,4 +1,6 @@
 import { startWorker } from '../platform/trusted-scripts.ts';
+// Vite makes the address its default export.
+// oxlint-disable-next-line import/default
 import workerUrl from './graph.worker.ts?worker&url';
 import type { Drawn } from './model.ts';
 

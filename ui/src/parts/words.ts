@@ -58,7 +58,7 @@ export const outcomeLook = (word: string): Look => lookUp(outcomes, word);
 export const stateLook = (word: string): Look => lookUp(states, word);
 
 /** Statuses of runs that are not over. */
-export const openStatuses: readonly string[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
+const openStatuses: readonly string[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
 
 /** Every status that the UI knows, in the order of choices. */
 export const knownStatuses: readonly string[] = Object.keys(statuses);

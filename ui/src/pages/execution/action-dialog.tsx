@@ -1,23 +1,17 @@
 import { type ReactNode, useState } from 'react';
-import { type Json, stringifyJson } from '../../../../src/core/value/json.ts';
+import type { Json } from '../../../../src/core/value/json.ts';
 import { ApiFailure, ask } from '../../api/client.ts';
-import { type Execution, type PreviewedCall, readPreview } from '../../api/executions.ts';
+import type { Execution } from '../../api/executions.ts';
 import { failureOf, queryClient, useReading } from '../../api/queries.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Failure, failureSentences, Loading } from '../../parts/failure.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { Status } from '../../parts/status.tsx';
+import { readPreviewed } from './previewed.ts';
 import { shortId } from '../../parts/words.ts';
 import { type Action, confirmText, endsAs, leadOf } from './actions.ts';
 import { type Settlement, SettlementFields, settlementsOf } from './settlement.tsx';
 import { Sends } from './sends.tsx';
-
-/** The answer of a preview: its requests, and the tag of what was previewed. */
-interface Previewed {
-  readonly calls: readonly PreviewedCall[];
-  readonly text: string;
-  readonly tag: string | undefined;
-}
 
 /** Says exactly what a button will send, and sends it. What was previewed is what runs, where the server tags it. */
 export function ActionDialog({
@@ -35,11 +29,7 @@ export function ActionDialog({
   const preview = useReading({
     path: `/workflows/${run.id}/${action.preview ?? ''}`,
     enabled: action.preview !== undefined,
-    read: (json, { headers }): Previewed => ({
-      calls: readPreview(json),
-      text: stringifyJson(json),
-      tag: headers.get('etag') ?? undefined,
-    }),
+    read: readPreviewed,
   });
   const [reason, setReason] = useState('');
   const [settlement, setSettlement] = useState<Settlement | undefined>(settlementsOf(run)[0]);

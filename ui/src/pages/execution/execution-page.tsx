@@ -44,7 +44,7 @@ export function ExecutionPage(): ReactNode {
           <TabContent run={run} tab={selection.tab} definition={data.definition.data} />
         )}
       </div>
-      <StandsLine run={run} preview={data.cancel.data} />
+      <StandsLine run={run} preview={data.cancel.data?.calls} />
     </div>
   );
 }
@@ -64,7 +64,7 @@ function RunPanels({
   const [focus, setFocus] = useState<{ nodeId: string; count: number }>();
   const steps = data.steps.data?.rows ?? noRows;
   const calls = data.calls.data?.rows ?? noRows;
-  const preview = data.cancel.data ?? noRows;
+  const preview = data.cancel.data?.calls ?? noRows;
   const undos = useMemo(() => undoOrder(run, calls, preview), [run, calls, preview]);
   const views = useMemo(() => nodeViews(run, steps, calls, undos), [run, steps, calls, undos]);
   const selection = readSelection(splat);

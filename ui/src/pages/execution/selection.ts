@@ -7,7 +7,7 @@ export type Selection =
   | { readonly tab: string };
 
 /** Tabs of a run that have an address of their own. */
-export const tabNames = ['payload', 'result', 'definition', 'children', 'audit'] as const;
+const tabNames = ['payload', 'result', 'definition', 'children', 'audit'] as const;
 
 /** Reads `nodes/{nodeId}/{round}.{visit}`, `calls/{callId}`, or the name of a tab. */
 export function readSelection(splat: string | undefined): Selection {
@@ -40,7 +40,7 @@ export const isTrouble = ({ outcome, phase }: HistoryRow): boolean =>
 /** The attempt that decided: of a failed compensation, else of the failing node, else the latest that went wrong. */
 export function decidingCall(run: Execution, calls: readonly HistoryRow[]): HistoryRow | undefined {
   const [failed] = run.failedCompensations;
-  const last = (keep: (row: HistoryRow) => boolean): HistoryRow | undefined => calls.filter(keep).at(-1);
+  const last = (keep: (row: HistoryRow) => boolean): HistoryRow | undefined => calls.findLast(keep);
   return (
     (run.failedNodeId === undefined
       ? undefined

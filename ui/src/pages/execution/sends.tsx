@@ -40,7 +40,7 @@ export function Sends({
                 {Object.entries(call.headers).map(([name, value]) => (
                   <div key={name} className="kv-row">
                     <dt className="code">{name}</dt>
-                    <dd className="code">{String(value as string)}</dd>
+                    <dd className="code">{value as string}</dd>
                   </div>
                 ))}
               </dl>

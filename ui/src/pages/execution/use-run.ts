@@ -1,13 +1,7 @@
 import { useEffect } from 'react';
 import { stringifyJson } from '../../../../src/core/value/json.ts';
-import {
-  type Execution,
-  type HistoryRow,
-  type PreviewedCall,
-  readExecution,
-  readHistoryRow,
-  readPreview,
-} from '../../api/executions.ts';
+import { type Execution, type HistoryRow, readExecution, readHistoryRow } from '../../api/executions.ts';
+import { type Previewed, readPreviewed } from './previewed.ts';
 import { useReading } from '../../api/queries.ts';
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import type { Drawn } from '../../graph/model.ts';
@@ -28,7 +22,7 @@ export interface RunData {
   readonly definition: UseQueryResult<string>;
   readonly graph: UseQueryResult<Drawn>;
   /** What a cancel would send now; read while the run is not over. */
-  readonly cancel: UseQueryResult<readonly PreviewedCall[]>;
+  readonly cancel: UseQueryResult<Previewed>;
 }
 
 /** Rows in the order in which they were written. */
@@ -50,7 +44,7 @@ export function useRun(id: string): RunData {
   const calls = useHistory(`${base}/steps/calls`);
   const definition = useReading({ path: `${base}/definition`, read: (json) => stringifyJson(json) });
   const isLive = status.data !== undefined && !isOver(status.data) && status.data.status !== 'COMPENSATING';
-  const cancel = useReading({ path: `${base}/cancel-preview`, read: readPreview, enabled: isLive });
+  const cancel = useReading({ path: `${base}/cancel-preview`, read: readPreviewed, enabled: isLive });
   const text = definition.data;
   const graph = useQuery({
     queryKey: ['graph', text],

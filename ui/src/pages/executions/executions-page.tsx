@@ -6,6 +6,7 @@ import { useNow } from '../../platform/clock.ts';
 import type { Search } from '../../platform/search.ts';
 import { Failure, Loading } from '../../parts/failure.tsx';
 import { counted } from '../../parts/words.ts';
+import { BulkBar } from './bulk-bar.tsx';
 import { FilterBar } from './filter-bar.tsx';
 import { filterOf } from './filters.ts';
 import { Preview } from './preview.tsx';
@@ -21,6 +22,7 @@ export function ExecutionsPage(): ReactNode {
   const now = useNow();
   const { runs, newCount, isComplete, query, showNew } = useRuns(filter);
   const [checked, setChecked] = useState<ReadonlySet<string>>(new Set());
+  const [isAll, setAll] = useState(false);
   const shown = search['run']?.[0];
 
   const show = (id: string): void => {
@@ -53,7 +55,7 @@ export function ExecutionsPage(): ReactNode {
       <h1 className="sr">Executions</h1>
       <Views search={search} />
       <FilterBar search={search}>
-        <span className="push small muted">
+        <span className="push small muted nowrap">
           {query.data !== undefined && `${isComplete ? '' : 'more than '}${counted(runs.length, 'run')}`}
         </span>
       </FilterBar>
@@ -88,6 +90,20 @@ export function ExecutionsPage(): ReactNode {
                 setChecked(next);
               }}
               onEnd={onEnd}
+            />
+          )}
+          {(checked.size > 0 || isAll) && (
+            <BulkBar
+              checked={checked}
+              filter={filter}
+              isAll={isAll}
+              onAll={() => {
+                setAll(true);
+              }}
+              onClear={() => {
+                setChecked(new Set());
+                setAll(false);
+              }}
             />
           )}
         </section>

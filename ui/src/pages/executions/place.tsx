@@ -12,7 +12,7 @@ export function placeWords({ state, nodeId, until, host, item }: Place, now: num
 }
 
 /** Where a run stands, in words and with the look of it. */
-export function standsAt(run: Summary, now: number): { readonly look?: Look; readonly text: string } {
+function standsAt(run: Summary, now: number): { readonly look?: Look; readonly text: string } {
   if (run.failedCompensations.length > 0) {
     const [first, ...others] = run.failedCompensations;
     const more = others.length === 0 ? '' : ` and ${String(others.length)} more`;

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactNode, useEffect, useRef } from 'react';
 import type { Summary } from '../../api/executions.ts';
+import { phoneQuery, useMatches } from '../../platform/media.ts';
 import { durationText } from '../../platform/times.ts';
 import { Status } from '../../parts/status.tsx';
 import { Time, ZoneName } from '../../parts/time.tsx';
@@ -10,6 +11,9 @@ import { StandsAt } from './place.tsx';
 
 /** Height of a row in pixels: `--row` of the tokens. */
 const rowHeight = 32;
+/** On the phone a row has two lines. */
+const phoneRowHeight = 56;
+const headHeight = 28;
 
 const columns = ['Status', 'Definition', 'Id', 'Where it stands', 'Reason', 'Took'] as const;
 
@@ -37,10 +41,14 @@ export function RunTable({
   readonly onEnd: () => void;
 }): ReactNode {
   const ref = useRef<HTMLDivElement>(null);
+  const isPhone = useMatches(phoneQuery);
+  const height = isPhone ? phoneRowHeight : rowHeight;
   const virtual = useVirtualizer({
     count: runs.length,
     getScrollElement: () => ref.current,
-    estimateSize: () => rowHeight,
+    estimateSize: () => height,
+    scrollMargin: isPhone ? 0 : headHeight,
+    scrollPaddingStart: isPhone ? 0 : headHeight,
     overscan: 8,
   });
   const items = virtual.getVirtualItems();
@@ -55,38 +63,46 @@ export function RunTable({
     // oxlint-disable-next-line react/exhaustive-deps
   }, [shown]);
   return (
-    <div role="table" aria-label="Executions" aria-rowcount={runs.length + 1} className="runs">
-      <div role="row" className="runs-head" aria-rowindex={1}>
-        <span role="columnheader" aria-label="Selected" />
-        {columns.map((name) => (
-          <span key={name} role="columnheader" className={`c-${name.toLowerCase().replaceAll(' ', '-')}`}>
-            {name}
+    <div
+      ref={ref}
+      role="table"
+      aria-label="Executions"
+      aria-rowcount={runs.length + 1}
+      className="runs"
+      // A region that scrolls must be reached by the keyboard.
+      tabIndex={0}
+    >
+      <div role="rowgroup" className="runs-head-group">
+        <div role="row" className="runs-head" aria-rowindex={1}>
+          <span role="columnheader" aria-label="Selected" />
+          {columns.map((name) => (
+            <span key={name} role="columnheader" className={`c-${name.toLowerCase().replaceAll(' ', '-')}`}>
+              {name}
+            </span>
+          ))}
+          <span role="columnheader" className="c-started">
+            Started, <ZoneName />
           </span>
-        ))}
-        <span role="columnheader" className="c-started">
-          Started, <ZoneName />
-        </span>
-      </div>
-      <div ref={ref} className="runs-rows" role="rowgroup" tabIndex={0} aria-label="Rows">
-        <div className="runs-all" role="presentation" style={{ height: virtual.getTotalSize() }}>
-          {items.map(({ index: at, start }) => {
-            const run = runs[at];
-            if (run === undefined) return null;
-            return (
-              <Row
-                key={run.id}
-                run={run}
-                now={now}
-                at={at}
-                start={start}
-                isShown={run.id === shown}
-                isChecked={checked.has(run.id)}
-                onShow={onShow}
-                onCheck={onCheck}
-              />
-            );
-          })}
         </div>
+      </div>
+      <div className="runs-all" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
+        {items.map(({ index: at, start }) => {
+          const run = runs[at];
+          if (run === undefined) return null;
+          return (
+            <Row
+              key={run.id}
+              run={run}
+              now={now}
+              at={at}
+              start={start - (isPhone ? 0 : headHeight)}
+              isShown={run.id === shown}
+              isChecked={checked.has(run.id)}
+              onShow={onShow}
+              onCheck={onCheck}
+            />
+          );
+        })}
       </div>
     </div>
   );
