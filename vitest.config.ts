@@ -58,6 +58,7 @@ export default defineConfig({
       project('budgets', ['test/budgets/**/*.test.ts'], 300_000, servers),
       project('chaos', ['test/chaos/**/*.test.ts'], 300_000, servers),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000),
+      project('ui', ['ui/test/**/*.test.ts'], 60_000, 'ui/test/global-setup.ts'),
       project('hostile', ['test/hostile/**/*.test.ts'], 120_000, servers),
     ],
   },

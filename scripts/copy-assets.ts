@@ -11,7 +11,8 @@ const target = join(import.meta.dirname, '../dist');
 async function assetsUnder(directory: string): Promise<Set<string>> {
   const found = new Set<string>();
   for await (const path of glob('**/*.{sql,lua,json,html,css}', { cwd: directory })) {
-    if (!path.endsWith('tsconfig.json')) found.add(path);
+    // The web UI has a build of its own: scripts/build-ui.ts.
+    if (!path.endsWith('tsconfig.json') && !path.startsWith('ui/')) found.add(path);
   }
   return found;
 }

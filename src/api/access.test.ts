@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiFixture } from '../../test/api-fixture.ts';
 import { apiKeyOf, authenticatorOf } from '../../test/credentials.ts';
 import { type Role, roles } from '../security/roles.ts';
+import { UiFiles } from './http/ui-files.ts';
 
 /**
  * The roles that may call each route, by their first two letters; `open` for routes that need no credentials. Repeats
@@ -49,6 +53,8 @@ const expected: Readonly<Record<string, string>> = {
   'GET /openapi.json': 'vi ru au op ad',
   'GET /schema/definition.json': 'vi ru au op ad',
   'GET /metrics': 'vi ru au op ad',
+  'GET /ui': 'open',
+  'GET /ui/*': 'open',
   'GET /healthz': 'open',
   'GET /readyz': 'open',
   'POST /workflows/bulk': 'op ad',
@@ -90,19 +96,26 @@ const callers = {
 let api: ApiFixture;
 let routes: Route[];
 let rejections: string[];
+let uiFolder: string;
 beforeAll(async () => {
   rejections = [];
+  uiFolder = mkdtempSync(join(tmpdir(), 'trama-access-'));
+  writeFileSync(join(uiFolder, 'index.html'), '<!doctype html><title>Trama</title>');
   ({ api, routes } = await registeredRoutes(() =>
     new ApiFixture({
       authenticator: authenticatorOf(callers),
       guard: undefined,
+      ui: UiFiles.within(uiFolder),
       isMetricsPublic: false,
       metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
       onRejected: (reason) => void rejections.push(reason),
     }).open(),
   ));
 });
-afterAll(() => api.close());
+afterAll(async () => {
+  await api.close();
+  rmSync(uiFolder, { recursive: true, force: true });
+});
 
 function ask([method, url]: Route, headers: Record<string, string> = {}) {
   const path = url
@@ -200,6 +213,8 @@ describe('what is no route', () => {
 
 it('tells why requests were not let in', async () => {
   rejections = [];
+  uiFolder = mkdtempSync(join(tmpdir(), 'trama-access-'));
+  writeFileSync(join(uiFolder, 'index.html'), '<!doctype html><title>Trama</title>');
   await ask(['GET', '/workflows']);
   await ask(['GET', '/workflows'], with_('expired'));
   await ask(['GET', '/audit'], with_('viewer'));

@@ -79,7 +79,7 @@ export function addGate(server: FastifyInstance, options: GateOptions): void {
 const unknownRoute: Access = { needs: 'viewer' };
 
 function isOpen({ needs }: Access, { isMetricsPublic }: GateOptions): boolean {
-  return needs === 'nothing' || needs === 'token' || (needs === 'metrics' && isMetricsPublic);
+  return needs === 'nothing' || needs === 'page' || needs === 'token' || (needs === 'metrics' && isMetricsPublic);
 }
 
 /** Whether the request may pass; if not, the gate has answered it. */
@@ -120,7 +120,8 @@ function judge(
   }
   const { principal } = found;
   request.principal = principal;
-  const role = needs === 'metrics' || needs === 'nothing' || needs === 'token' ? 'viewer' : needs;
+  const isRole = needs !== 'metrics' && needs !== 'nothing' && needs !== 'page' && needs !== 'token';
+  const role = isRole ? needs : 'viewer';
   if (!allows(principal.roles, role)) return reject('forbidden', 'forbidden', `This needs the role ${role}.`);
   if (isWhole === true && principal.definitions !== undefined) {
     return reject('forbidden', 'forbidden', 'This needs credentials that are not limited to some definitions.');

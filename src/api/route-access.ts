@@ -3,10 +3,10 @@ import type { Role } from '../security/roles.ts';
 /** What a route requires of its caller. */
 export interface Access {
   /**
-   * A role, or: `nothing`; `token`, a callback token that the route itself checks; `metrics`, the role viewer unless
-   * metrics are public.
+   * A role, or: `nothing`; `page`, no credentials, but the guard of a server without authentication applies; `token`, a
+   * callback token that the route itself checks; `metrics`, the role viewer unless metrics are public.
    */
-  readonly needs: Role | 'nothing' | 'token' | 'metrics';
+  readonly needs: Role | 'nothing' | 'page' | 'token' | 'metrics';
   /** The answer covers more than single definitions, so callers limited to some definitions are refused. */
   readonly isWhole?: true;
 }
@@ -68,6 +68,8 @@ const table: Readonly<Record<string, Access>> = {
   'GET /schema/definition.json': viewer,
   'GET /metrics': { needs: 'metrics', isWhole: true },
   'GET /': { needs: 'nothing' },
+  'GET /ui': { needs: 'page' },
+  'GET /ui/*': { needs: 'page' },
   'GET /healthz': { needs: 'nothing' },
   'GET /readyz': { needs: 'nothing' },
 };

@@ -36,6 +36,8 @@ import { previewRoutes } from './routes/execution/previews.ts';
 import { timelineRoutes } from './routes/execution/timeline.ts';
 import { executionRoutes } from './routes/executions.ts';
 import { topRoutes } from './routes/top.ts';
+import { uiRoutes } from './routes/ui.ts';
+import type { UiFiles } from './http/ui-files.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { indexRoute } from './routes/index-page.ts';
 import { type Health, operationRoutes } from './routes/operations.ts';
@@ -57,6 +59,8 @@ export interface ServerOptions {
   readonly guard?: GuardPolicy | undefined;
   /** False: serves health and metrics only. Default true. */
   readonly servesApi?: boolean;
+  /** Files of the web UI; absent: it is not served. */
+  readonly ui?: UiFiles | undefined;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly tls?: ServerTls;
   /**
@@ -205,6 +209,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const { servesApi = true } = options;
   if (servesApi) {
     apiRoutes(server, api, { definition, auditLog });
+    if (options.ui !== undefined) uiRoutes(server, options.ui);
     indexRoute(server);
   }
   let document: string | undefined;
@@ -356,7 +361,7 @@ function refuseGuarded(
 const noQuery = shape.object({}, { additionalProperties: false });
 
 /** Routes for probes, scrapers and links: intermediaries add parameters to their URLs, which are ignored. */
-const mayHaveAnyQuery: ReadonlySet<string | undefined> = new Set(['nothing', 'token', 'metrics']);
+const mayHaveAnyQuery: ReadonlySet<string | undefined> = new Set(['nothing', 'page', 'token', 'metrics']);
 
 /** Refuses queries on routes without parameters; other routes already refuse unknown parameters. */
 function refuseUnknownQueries(server: FastifyInstance): void {

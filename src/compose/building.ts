@@ -38,6 +38,7 @@ import { createSystemEntropy } from './system-entropy.ts';
 import { followServerTls } from './tls/server-tls.ts';
 import type { TlsRenewal } from './tls/tls-renewal.ts';
 import { observeRequests, startTracing, type Tracing } from './tracing.ts';
+import { uiFilesOf } from './ui-folder.ts';
 
 /** Statements that an engine runs at the same time: an insert, checkpoints, take-overs, reads. */
 const warmConnections = 4;
@@ -269,6 +270,7 @@ async function buildApi(
     version,
     definitionSchema: definitionJsonSchema(definitionLimits(config)),
     ...(await accessOptions(config, app.clock, telemetry)),
+    ui: uiFilesOf(config, telemetry),
     ...(tls === undefined ? {} : { tls }),
     ...observeRequests(telemetry, config.metrics.enabled),
     worked: {

@@ -204,6 +204,7 @@ export interface Config {
     /** The only places where some secrets may go, by name of the secret. */
     readonly hosts: Readonly<Record<string, readonly string[]>>;
   };
+  readonly ui: { readonly enabled: boolean };
   readonly metrics: { readonly enabled: boolean; readonly public: boolean };
   readonly telemetry: TelemetryConfig;
   readonly maintenance: {

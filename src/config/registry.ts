@@ -7,6 +7,7 @@ import { redisKeys } from './keys/redis.ts';
 import { runtimeKeys } from './keys/runtime.ts';
 import { serverKeys } from './keys/server.ts';
 import { telemetryKeys } from './keys/telemetry.ts';
+import { uiKeys } from './keys/ui.ts';
 
 // Does not compile if a key of `Config` is missing or has a kind of another type.
 const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
@@ -17,11 +18,13 @@ const specs: { readonly [P in ConfigPath]: KeySpec<ConfigValue<P>> } = {
   ...httpKeys,
   ...circuitBreakerKeys,
   ...telemetryKeys,
+  ...uiKeys,
 };
 
 /** Sections in the order of the reference page and of `trama config`. */
 const sections = [
   'server',
+  'ui',
   'runtime',
   'database',
   'redis',

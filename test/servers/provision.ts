@@ -22,6 +22,8 @@ const wanted: readonly Wanted[] = [
   { program: 'initdb', debianPackage: 'postgresql', folders: postgresFolders },
   { program: 'pgbouncer', debianPackage: 'pgbouncer', folders: () => ['/usr/sbin'] },
   { program: 'promtool', debianPackage: 'prometheus', folders: () => [] },
+  // What the tests of the web UI drive.
+  { program: 'chromium', debianPackage: 'chromium', folders: () => [] },
   // What the runbooks ask with.
   { program: 'psql', debianPackage: 'postgresql-client', folders: postgresFolders },
   { program: 'redis-cli', debianPackage: 'redis-tools', folders: () => [] },
@@ -43,7 +45,9 @@ function find({ program, folders }: Wanted): string | undefined {
 }
 
 /** The path of a program. Throws a sentence that says what to install when it is missing. */
-export function programPath(program: 'redis-server' | 'postgres' | 'initdb' | 'pgbouncer' | 'promtool'): string {
+export function programPath(
+  program: 'redis-server' | 'postgres' | 'initdb' | 'pgbouncer' | 'promtool' | 'chromium',
+): string {
   const entry = wanted.find((each) => each.program === program);
   const found = entry && find(entry);
   if (found === undefined) throw new Error(`${program} is missing: ${advice([entry?.debianPackage ?? program])}`);

@@ -58,7 +58,7 @@ const eitherCredential = [{ bearer: [] }, { apiKey: [] }];
 
 /** The OpenAPI fields for what a route needs. */
 function securityOf({ needs, isWhole }: Access, url: string): object {
-  if (needs === 'nothing') return { security: [] };
+  if (needs === 'nothing' || needs === 'page') return { security: [] };
   // The token is part of the other URL.
   if (needs === 'token') return { security: url.endsWith('/:token') ? [] : [{ callbackToken: [] }] };
   if (needs === 'metrics') {
@@ -87,7 +87,7 @@ function rooted(definition: object): object {
 
 function operationOf({ documentation, access, method, url, body, querystring, params }: DocumentedRoute): object {
   const { summary, tag, headers = {} } = documentation;
-  const isGated = access.needs !== 'nothing' && access.needs !== 'token';
+  const isGated = !['nothing', 'page', 'token'].includes(access.needs);
   const requestBody = documentation.body === undefined ? body : definitionReferenceIn(documentation.body);
   const parameters = [
     ...parametersOf('path', params),

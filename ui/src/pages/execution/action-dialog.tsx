@@ -1,0 +1,191 @@
+import { type ReactNode, useState } from 'react';
+import type { Json } from '../../../../src/core/value/json.ts';
+import { ApiFailure, ask } from '../../api/client.ts';
+import type { Execution } from '../../api/executions.ts';
+import { failureOf, queryClient, useReading } from '../../api/queries.ts';
+import { Dialog } from '../../parts/dialog.tsx';
+import { Failure, failureSentences, Loading } from '../../parts/failure.tsx';
+import { Icon } from '../../parts/icon.tsx';
+import { Status } from '../../parts/status.tsx';
+import { readPreviewed } from './previewed.ts';
+import { shortId } from '../../parts/words.ts';
+import { type Action, confirmText, endsAs, leadOf } from './actions.ts';
+import { type Settlement, SettlementFields, settlementsOf } from './settlement.tsx';
+import { Sends } from './sends.tsx';
+
+/** Says exactly what a button will send, and sends it. What was previewed is what runs, where the server tags it. */
+export function ActionDialog({
+  run,
+  action,
+  onClose,
+  onDone,
+}: {
+  readonly run: Execution;
+  readonly action: Action;
+  readonly onClose: () => void;
+  /** Called with a sentence once the server has accepted. */
+  readonly onDone: (said: string) => void;
+}): ReactNode {
+  const preview = useReading({
+    path: `/workflows/${run.id}/${action.preview ?? ''}`,
+    enabled: action.preview !== undefined,
+    read: readPreviewed,
+  });
+  const [reason, setReason] = useState('');
+  const [settlement, setSettlement] = useState<Settlement | undefined>(settlementsOf(run)[0]);
+  const [problem, setProblem] = useState<unknown>();
+  const [hasChanged, setChanged] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  const previewed = preview.data;
+  const failure = action.preview === undefined ? null : failureOf(preview);
+  // An older server has no preview of it: the action is possible all the same, and the dialog says so.
+  const isWithout = failure instanceof ApiFailure && failure.isMissingRoute;
+  const isReady = action.preview === undefined || previewed !== undefined || isWithout;
+  const mayPress =
+    isReady &&
+    !isBusy &&
+    (action.needsReason !== true || reason.trim() !== '') &&
+    (action.name !== 'resolve' || settlement !== undefined);
+
+  const send = async (tag: string | undefined): Promise<void> => {
+    const body = bodyOf(action, run, reason.trim(), settlement);
+    await ask(`/workflows/${run.id}/${action.path}`, {
+      method: 'POST',
+      ...(body !== undefined && { body }),
+      ...(tag !== undefined && { headers: { 'if-match': tag } }),
+    });
+  };
+
+  const press = async (): Promise<void> => {
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      try {
+        await send(hasChanged ? undefined : previewed?.tag);
+      } catch (error) {
+        if (!(error instanceof ApiFailure) || error.status !== 412) throw error;
+        // The run has moved. If it would do the same as before it is sent once more by itself; else a person looks again.
+        const { data: next } = await preview.refetch();
+        if (next === undefined || next.text !== previewed?.text) {
+          setChanged(true);
+          return;
+        }
+        await send(next.tag);
+      }
+      onDone(`Accepted: ${action.title.toLowerCase()}.`);
+      await queryClient.invalidateQueries({ queryKey: [`/workflows/${run.id}`] });
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status === 412) setChanged(true);
+      else setProblem(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  const count = previewed?.calls.length;
+  const ends = endsAs(action, run);
+  return (
+    <Dialog
+      title={action.title}
+      lead={leadOf(action, run, count)}
+      onClose={onClose}
+      foot={
+        <>
+          <span className="small muted foot-note">
+            {previewed?.tag === undefined
+              ? 'The server checks again whether this is possible.'
+              : 'If the run changes first, nothing is sent and you see a new preview.'}
+          </span>
+          <span className="btns push">
+            <button type="button" className="btn large" onClick={onClose}>
+              {action.name === 'cancel' || action.name === 'terminate' ? 'Leave it running' : 'Close'}
+            </button>
+            <button
+              type="button"
+              className={`btn large ${action.isDangerous === true ? 'danger' : 'primary'}`}
+              disabled={!mayPress}
+              onClick={() => void press()}
+            >
+              {hasChanged && previewed?.tag !== undefined
+                ? `${confirmText(action, undefined)}, whatever it does now`
+                : confirmText(action, count)}
+            </button>
+          </span>
+        </>
+      }
+    >
+      <div className="stack">
+        {hasChanged && (
+          <div className="banner note" role="alert">
+            <Icon name="info" />
+            <span>The run changed; nothing was sent.</span>
+            <p>This is the new preview.</p>
+          </div>
+        )}
+        {isWithout && <p className="muted">This server gives no preview of it.</p>}
+        {failure !== null && failure !== undefined && !isWithout ? (
+          <Failure error={failure} />
+        ) : previewed === undefined ? (
+          action.preview !== undefined && !isWithout && <Loading what="Reading what it would send" />
+        ) : (
+          <Sends calls={previewed.calls} run={run} />
+        )}
+        {action.name === 'resolve' && <SettlementFields run={run} settlement={settlement} onChange={setSettlement} />}
+        <dl className="outcome-line">
+          {run.currentNodes.length > 0 && (
+            <>
+              <dt>In flight now</dt>
+              <dd>{run.currentNodes.map(({ nodeId, state }) => `${nodeId}: ${state}`).join(', ')}</dd>
+            </>
+          )}
+          {ends !== '' && (
+            <>
+              <dt>Ends as</dt>
+              <dd>
+                <Status word={ends} />
+                {action.name !== 'terminate' && count !== undefined && count > 0 && (
+                  <div>
+                    <Status word="CORRUPTED" /> if one cannot be undone
+                  </div>
+                )}
+              </dd>
+            </>
+          )}
+        </dl>
+        <div className="field">
+          <label htmlFor="reason">Reason {action.needsReason === true ? 'required' : 'kept in the audit log'}</label>
+          <input
+            id="reason"
+            className="input"
+            maxLength={2000}
+            value={reason}
+            onChange={(event) => {
+              setReason(event.target.value);
+            }}
+          />
+        </div>
+        <code className="muted">
+          POST /workflows/…{shortId(run.id)}/{action.path}
+          {previewed?.tag !== undefined && !hasChanged && ` If-Match: ${previewed.tag}`}
+        </code>
+        {problem !== undefined && (
+          <div className="banner bad" role="alert">
+            <Icon name="st-failed" />
+            <span>{failureSentences(problem).title}</span>
+            <p>{failureSentences(problem).sentences.join(' ')}</p>
+          </div>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+/** The body of the request; undefined where there is nothing to say. */
+function bodyOf(action: Action, run: Execution, reason: string, settlement: Settlement | undefined): Json | undefined {
+  const body: Record<string, Json> = {
+    ...(reason !== '' && { reason }),
+    ...(action.name === 'retry' && run.status === 'TERMINATED' && { force: true }),
+    ...(action.name === 'resolve' && settlement !== undefined && { ...settlement }),
+  };
+  return Object.keys(body).length === 0 ? undefined : body;
+}
