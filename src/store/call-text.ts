@@ -124,8 +124,25 @@ export function encodeCall(executionId: string, row: CallRow): string {
 /** The call row of a text. */
 export function decodeCall(executionId: string, ord: number, text: string): CallRow {
   const written = parseJson(text) as unknown as WrittenRow;
-  const { id, node, index, phase, visit, round, attempt, outcome, status, begun, last, at, error, key, item, waited, ...rest } =
-    written;
+  const {
+    id,
+    node,
+    index,
+    phase,
+    visit,
+    round,
+    attempt,
+    outcome,
+    status,
+    begun,
+    last,
+    at,
+    error,
+    key,
+    item,
+    waited,
+    ...rest
+  } = written;
   const exchange: Partial<WrittenExchange> = rest;
   const place = {
     nodeId: node,

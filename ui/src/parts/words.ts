@@ -58,14 +58,14 @@ export const outcomeLook = (word: string): Look => lookUp(outcomes, word);
 export const stateLook = (word: string): Look => lookUp(states, word);
 
 /** Statuses of runs that are not over. */
-const openStatuses: readonly string[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
+const openStatuses: ReadonlySet<string> = new Set(['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING']);
 
 /** Every status that the UI knows, in the order of choices. */
 export const knownStatuses: readonly string[] = Object.keys(statuses);
 
 /** Whether the run is over: it has an end, or its status is one of an end. */
 export function isOver(run: { readonly status: string; readonly completedAt?: number | undefined }): boolean {
-  return run.completedAt !== undefined && !openStatuses.includes(run.status);
+  return run.completedAt !== undefined && !openStatuses.has(run.status);
 }
 
 /** The last eight digits of an id: the first ones of a UUIDv7 tell only when it was made. */

@@ -176,7 +176,13 @@ export class Gatekeeper implements CallGate {
       const line = this.#holdLine(hold.id);
       const look = this.#lookAgain(call, now, { first: 2_000, longest: 30_000 });
       const until = hold.until === undefined ? look : Math.min(look, hold.until + this.#upTo(500));
-      return this.#block(call, line, { cause: 'hold', until, detail: heldText(hold), holdId: hold.id, ...shownOf(host) });
+      return this.#block(call, line, {
+        cause: 'hold',
+        until,
+        detail: heldText(hold),
+        holdId: hold.id,
+        ...shownOf(host),
+      });
     }
     if (host?.circuit === undefined) return undefined;
     const wait = host.circuit.waitMillis;
