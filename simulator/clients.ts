@@ -7,12 +7,13 @@ import { judgeToken, receiveCallback } from '../src/app/callbacks.ts';
 import { cancel, terminate, wake } from '../src/app/control.ts';
 import { deleteHold, type HoldRequest, putHold } from '../src/app/holds.ts';
 import type { AppContext } from '../src/app/context.ts';
-import { type Resolution, resolve, retry } from '../src/app/settle.ts';
+import { type Resolution, resolve, retry, undo } from '../src/app/settle.ts';
 import { start } from '../src/app/start.ts';
 import { Overloaded } from '../src/engine/settings.ts';
 import type { Random } from './random.ts';
 import type { CallbackPost } from './downstreams.ts';
 import { keyParts } from './definition-view.ts';
+import { somethingStands } from './language/rules.ts';
 import { short } from './rules/ledger.ts';
 import type { Account } from './rules/account.ts';
 import { tokenOf } from './callback-address.ts';
@@ -97,6 +98,12 @@ export class Clients {
     if (accounts.length === 0) return;
     const account = this.#random.pick(accounts);
     const { id } = account;
+    if (this.#world.scenario.family === true && account.state.end?.status === 'SUCCEEDED') {
+      this.undo(account);
+      // Two operators see the same run.
+      if (this.#random.chance(0.5)) this.undo(account);
+      return;
+    }
     switch (
       this.#random.pick(['cancel', 'cancel', 'terminate', 'wake', 'wake', 'retry', 'retry', 'resolve', 'resolve'])
     ) {
@@ -171,6 +178,11 @@ export class Clients {
     this.#tell('retry', id, (app) => retry(app, id, force));
   }
 
+  /** Requests that an execution that has succeeded is taken back. */
+  undo({ id }: Account): void {
+    this.#tell('undo', id, (app) => undo(app, id, 'Not wanted after all.'));
+  }
+
   /** Settles a visit by hand, after making sure downstream that the statement is true and stays true. */
   resolve(account: Account): void {
     const resolution = this.#resolution(account);
@@ -188,14 +200,14 @@ export class Clients {
         (one) => one.round === state.round && ['failed', 'reopened'].includes(account.undo.get(one.ord) ?? ''),
       );
       if (row?.key === undefined) return undefined;
-      const isUndone = downstreams.settleUndo(row.key, this.#random.chance(0.5));
+      const isUndone = this.#isUndone(row.key, row.child);
       const { nodeId, visit } = row;
       return { nodeId, visit, phase: 'DOWN', outcome: isUndone ? 'succeeded' : 'failed', reason };
     }
     for (const { nodeId, stage } of state.tokens) {
       if (stage.kind === 'unwinding' && stage.undo !== undefined && stage.callId === undefined) {
         const { target } = stage.undo;
-        const isUndone = downstreams.settleUndo(target.key, this.#random.chance(0.5));
+        const isUndone = this.#isUndone(target.key, target.child);
         const outcome = isUndone ? 'succeeded' : 'failed';
         return { nodeId: target.nodeId, visit: target.visit, phase: 'DOWN', outcome, reason };
       }
@@ -206,6 +218,15 @@ export class Clients {
       return { nodeId, visit, phase: 'UP', outcome: isDone ? 'succeeded' : 'failed', body: { ok: isDone }, reason };
     }
     return undefined;
+  }
+
+  /** Whether an effect is undone, after an operator has looked at it; that of a visit which started an execution is what stands of that one. */
+  #isUndone(key: string, childId: string | undefined): boolean {
+    const { downstreams, ledger } = this.#world;
+    const mends = this.#random.chance(0.5);
+    const child = childId === undefined ? undefined : ledger.accounts.get(childId);
+    if (child !== undefined) return !somethingStands(child, downstreams, ledger.accounts.values());
+    return downstreams.settleUndo(key, mends);
   }
 
   #tell(what: string, id: string, action: (app: AppContext) => Promise<Answer<unknown>>): void {

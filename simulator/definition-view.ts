@@ -18,12 +18,25 @@ export interface TaskView {
   };
 }
 
+/** A node that starts another execution, as its author wrote it. */
+export interface StartView {
+  readonly waits: boolean;
+  /** Whether its compensation takes the child back. */
+  readonly takesBack: boolean;
+}
+
 /** A definition as its author wrote it. */
 export interface DefinitionView {
   readonly name: string;
   readonly version: string;
   readonly entrypoint: string;
   readonly tasks: ReadonlyMap<string, TaskView>;
+  /** Nodes that start other executions. */
+  readonly starts: ReadonlyMap<string, StartView>;
+  /** Nodes within loops over items. */
+  readonly bodies: ReadonlySet<string>;
+  /** Splits of which the first branch to succeed decides. */
+  readonly firsts: ReadonlySet<string>;
   /** By node: the nodes with an edge to it. */
   readonly before: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -34,10 +47,17 @@ const safeVerbs = new Set(['GET', 'HEAD', 'OPTIONS']);
 export function viewOf(definition: JsonObject): DefinitionView {
   const nodes = definition['nodes'] as readonly JsonObject[];
   const tasks = new Map<string, TaskView>();
+  const starts = new Map<string, StartView>();
   const before = new Map<string, Set<string>>();
+  const firstJoins = new Set(nodes.filter(({ mode }) => mode === 'first').map(({ id }) => id));
+  const firsts = new Set<string>();
   for (const node of nodes) {
     const id = node['id'] as string;
     if (node['kind'] === 'task') tasks.set(id, taskView(id, node));
+    if (node['kind'] === 'workflow') {
+      starts.set(id, { waits: node['wait'] !== false, takesBack: node['compensation'] !== 'none' });
+    }
+    if (node['kind'] === 'split' && firstJoins.has(node['join'])) firsts.add(id);
     for (const target of targetsOf(node)) before.set(target, (before.get(target) ?? new Set()).add(id));
   }
   return {
@@ -45,8 +65,24 @@ export function viewOf(definition: JsonObject): DefinitionView {
     version: definition['version'] as string,
     entrypoint: definition['entrypoint'] as string,
     tasks,
+    starts,
+    bodies: bodiesOf(nodes),
+    firsts,
     before,
   };
+}
+
+function bodiesOf(nodes: readonly JsonObject[]): ReadonlySet<string> {
+  const byId = new Map(nodes.map((node) => [node['id'] as string, node]));
+  const bodies = new Set<string>();
+  const open = nodes.flatMap(({ entry }) => (typeof entry === 'string' ? [entry] : []));
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (bodies.has(id)) continue;
+    bodies.add(id);
+    const node = byId.get(id);
+    if (node !== undefined) open.push(...targetsOf(node));
+  }
+  return bodies;
 }
 
 function taskView(id: string, node: JsonObject): TaskView {
@@ -80,6 +116,7 @@ function targetsOf(node: JsonObject): string[] {
     node['onFailure'],
     node['default'],
     node['join'],
+    node['entry'],
     ...branches,
     ...cases.map((one) => one['target']),
   ].filter((target): target is string => typeof target === 'string');

@@ -95,6 +95,8 @@ export interface Scenario {
   readonly keepsAnswers?: true;
   /** The first execution brings down every process that drives it. */
   readonly poison?: true;
+  /** Definitions loop over items, take the first of several branches and start each other, and operators undo what has succeeded. */
+  readonly family?: true;
   readonly processes: number;
   readonly executions: number;
   /** How long faults happen. */

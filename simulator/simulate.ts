@@ -5,11 +5,14 @@ import type { Clock } from '../src/ports/clock.ts';
 import type { ShardQueue } from '../src/ports/shard-queue.ts';
 import type { Store } from '../src/ports/store.ts';
 import { silentTelemetry } from '../src/ports/telemetry.ts';
+import type { JsonObject } from '../src/core/value/json.ts';
+import { putDefinition } from '../src/app/definitions.ts';
 import { statusDocument } from '../src/app/queries/status.ts';
 import type { CallGate } from '../src/engine/call/gate/call-gate.ts';
 import { PlanCache } from '../src/engine/worker/plan-cache.ts';
 import { Random } from './random.ts';
-import { randomDefinition } from './random-definition.ts';
+import { type DefinitionShape, randomDefinition } from './random-definition.ts';
+import { allAdditions, randomChildren, withLoopsAndChildren } from './language/random-family.ts';
 import { SeededEntropy, type VirtualClock } from './virtual-clock.ts';
 import { BlockedCalls } from './rules/blocked-calls.ts';
 import { Clients } from './clients.ts';
@@ -58,6 +61,7 @@ export interface SimulationReport {
 /** Everything comes to rest within this time after the storm, in milliseconds. */
 const settleMillis = 600_000;
 const lapseSalt = 0x1a9_5e50;
+const familySalt = 0xfa_3117;
 const pollMillis = 250;
 /** Longest time until a process looks at a due execution, in addition to the lease and the differences of clocks. */
 const graceMillis = 6_000;
@@ -80,7 +84,11 @@ const looksAgainMillis = 30_000;
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const random = new Random(options.seed);
   const drawn = drawScenario(random.fork(), options.kind ?? kindOf(options.seed));
-  const scenario = options.adjust?.(drawn) ?? drawn;
+  // A separate source, so that no other draws shift.
+  const families = new Random(options.seed ^ familySalt);
+  const hasFamilies = options.kind === undefined && families.chance(0.4);
+  const whole: Scenario = hasFamilies ? { ...drawn, family: true } : drawn;
+  const scenario = options.adjust?.(whole) ?? whole;
   const world = new World({
     scenario,
     random: random.fork(),
@@ -94,7 +102,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   world.trace.note('seed', `${String(options.seed)} ${JSON.stringify(scenario)}`);
   const clients = new Clients(world, random.fork());
   await world.open();
-  submitAll(world, clients, scenario, random.fork());
+  const enrich = await storeChildren(world, scenario, families);
+  submitAll(world, clients, { scenario, random: random.fork(), enrich });
   brew(world, clients, scenario, random.fork());
   // A separate source, so that no other draws shift.
   brewLapses(world, clients, scenario, new Random(options.seed ^ lapseSalt));
@@ -117,10 +126,31 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return reportOf(options.seed, world);
 }
 
-function submitAll(world: World, clients: Clients, scenario: Scenario, random: Random): void {
+/** Changes a drawn definition. */
+type Enrich = (definition: JsonObject) => JsonObject;
+
+/** Stores the definitions that executions start. The answer adds nodes that start them, and other parts, to a definition. */
+async function storeChildren(world: World, scenario: Scenario, random: Random): Promise<Enrich> {
+  if (scenario.family !== true) return (definition) => definition;
+  const app = appOver(world.store, world.clock, new SeededEntropy(2), plansOver(world.store), unused);
+  for (const definition of randomChildren(random, shapeOf(world, scenario))) await putDefinition(app, definition);
+  return (definition) => withLoopsAndChildren(random, definition, allAdditions);
+}
+
+function shapeOf({ hosts }: World, { maxWaitMillis }: Scenario): DefinitionShape {
+  return { length: 4, depth: 2, maxWaitMillis, hosts: hosts.length };
+}
+
+/** What executions are submitted. */
+interface Submissions {
+  readonly scenario: Scenario;
+  readonly random: Random;
+  readonly enrich: Enrich;
+}
+
+function submitAll(world: World, clients: Clients, { scenario, random, enrich }: Submissions): void {
   for (let i = 0; i < scenario.executions; i++) {
-    const shape = { length: 4, depth: 2, maxWaitMillis: scenario.maxWaitMillis, hosts: world.hosts.length };
-    const definition = randomDefinition(random, shape);
+    const definition = enrich(randomDefinition(random, shapeOf(world, scenario)));
     const payload = { order: i, flag: random.int(0, 2) };
     const delay = random.chance(0.15) ? random.int(1, 3_000) : 0;
     const begins = scenario.overload === true ? scenario.stormMillis : scenario.stormMillis >> 2;
@@ -287,18 +317,20 @@ function stateText({ state, dueAt }: Account): string {
   return JSON.stringify({ tokens: state.tokens, verdict: state.verdict, now: state.now, dueAt });
 }
 
+function plansOver(store: Store): PlanCache {
+  return new PlanCache({ store, telemetry: silentTelemetry, size: 20 });
+}
+
+const refuse = (): never => {
+  throw new Error('A check must not change anything.');
+};
+
+/** An engine that nothing is asked of. */
+const unused = { mintId: refuse, submit: refuse, ring: refuse, watch: refuse };
+
 async function check(world: World, scenario: Scenario, isLast: boolean): Promise<void> {
   const { ledger, downstreams, store, queueSide, clock } = world;
-  const plans = new PlanCache({ store, telemetry: silentTelemetry, size: 20 });
-  const nothing = (): never => {
-    throw new Error('A check must not change anything.');
-  };
-  const app = appOver(store, clock, new SeededEntropy(1), plans, {
-    mintId: nothing,
-    submit: nothing,
-    ring: nothing,
-    watch: nothing,
-  });
+  const app = appOver(store, clock, new SeededEntropy(1), plansOver(store), unused);
   for (const account of ledger.accounts.values()) {
     const document = await statusDocument(app, account.id);
     if (!document.ok) {
@@ -362,6 +394,10 @@ function cleanUp(world: World, clients: Clients, random: Random, nth: number): b
       const byHand = account.state.end?.reason !== 'engine' && (nth > 1 || random.chance(0.3));
       if (byHand) clients.resolve(account);
       else clients.retry(account, false);
+    } else if (nth === 0 && status === 'SUCCEEDED' && world.scenario.family === true) {
+      if (!random.chance(0.3)) continue;
+      did = true;
+      clients.undo(account);
     } else if (nth === 0 && status !== 'SUCCEEDED' && random.chance(0.4)) {
       did = true;
       clients.retry(account, true);

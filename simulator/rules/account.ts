@@ -1,5 +1,6 @@
 import type { CallRow, StepRow, UndoState } from '../../src/core/history.ts';
 import type { State, TerminalStatus } from '../../src/core/state.ts';
+import type { ParentLink } from '../../src/core/context/family.ts';
 import type { DefinitionView } from '../definition-view.ts';
 
 /** The durable part of one execution, as the checks see it. */
@@ -37,6 +38,12 @@ export interface Account {
   /** When it first became due, and when a process first took it over; wall time. */
   readonly firstDueAt: number;
   firstTakenAt: number | undefined;
+  /** The visit that started it; undefined for a root. */
+  readonly parent: ParentLink | undefined;
+  /** Rounds in which its parent told it to end. */
+  readonly toldToEnd: Set<number>;
+  /** The begin of each item of a loop: by round, visit of the loop and place, the scope of the item. */
+  readonly items: Map<string, string>;
   /** How each round ended, the latest last. */
   readonly ends: { readonly round: number; readonly status: TerminalStatus; readonly reason: string | undefined }[];
 }

@@ -24,6 +24,9 @@ const definition = {
       },
     ],
   ]),
+  starts: new Map<string, never>(),
+  bodies: new Set<string>(),
+  firsts: new Set<string>(),
   before: new Map(),
 };
 const patience = 6_000;

@@ -1,10 +1,10 @@
 import { isSettled } from '../../src/core/delivery.ts';
 import { callsOf } from '../../src/core/call/ending-call.ts';
 import type { CallRow, StepRow } from '../../src/core/history.ts';
-import { isWithin } from '../../src/core/context/scope.ts';
+import { isWithin, itemsOf } from '../../src/core/context/scope.ts';
 import type { State, Token, UndoTarget } from '../../src/core/state.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import type { Checkpoint, InboxEvent, NewExecution, TerminalChange } from '../../src/ports/store.ts';
+import type { Checkpoint, InboxEvent, NewExecution, Tell, TerminalChange } from '../../src/ports/store.ts';
 import type { Account } from './account.ts';
 import { CallOrder } from './call-order.ts';
 import { type DefinitionView, type KeyParts, keyParts, viewOf } from '../definition-view.ts';
@@ -74,12 +74,16 @@ export class Ledger {
       callbacks: new Set(),
       firstDueAt: Math.max(execution.dueAt ?? now, now),
       firstTakenAt: execution.claim === undefined ? undefined : now,
+      parent: execution.parent,
+      toldToEnd: new Set(),
+      items: new Map(),
       ends: endOf(execution.state),
     };
     this.accounts.set(execution.id, account);
     if (execution.claim !== undefined) this.claims.takenOver(execution.id, execution.claim);
     this.#note(`${short(account.id)} submitted`);
     this.#append(account, execution.state, execution.steps, [], []);
+    this.#told(execution.tells);
   }
 
   /** Enters a take-over under `claim`. */
@@ -112,6 +116,11 @@ export class Ledger {
     this.claims.written(checkpoint);
     if (end === undefined) account.ends.push(...endOf(checkpoint.state));
     this.#append(account, checkpoint.state, checkpoint.steps, callsOf(checkpoint), checkpoint.undo);
+    this.#told(checkpoint.tells);
+    if (checkpoint.terminatesChildren === undefined) return;
+    for (const child of this.accounts.values()) {
+      if (child.parent?.id === account.id) child.toldToEnd.add(child.state.round);
+    }
   }
 
   /** Enters a retry or resolve of a terminal execution. */
@@ -124,6 +133,18 @@ export class Ledger {
     this.claims.progressed(account.id);
     account.ends.push(...endOf(change.state));
     this.#append(account, change.state, change.steps, callsOf(change), change.undo);
+    this.#told(change.tells);
+  }
+
+  /** Enters what one execution told others, which makes them due. */
+  #told(tells: readonly Tell[] = []): void {
+    for (const { executionId, row } of tells) {
+      const account = this.accounts.get(executionId);
+      if (account === undefined || account.dueAt === null) continue;
+      account.dueAt = Math.min(account.dueAt, this.#now());
+      this.#note(`${short(executionId)} is told ${row.event.type}`);
+      if (row.event.type === 'cancelled') account.toldToEnd.add(account.state.round);
+    }
   }
 
   /** Enters an accepted event from outside. */
@@ -159,6 +180,16 @@ export class Ledger {
         `${who} calls ${key} under a lease that a ${doubt} brought back, and has not asked the store since`,
       );
     }
+    if (!isTakenOver(account, of)) this.#countDeparture(who, account, of, departure);
+    if (of.phase === 'DOWN' && compensates !== undefined) account.compensated.add(compensates);
+    if (of.phase === 'UP' && !isTakenOver(account, of))
+      account.begun.add(`${String(account.state.round)} ${nodeId} ${String(of.visit)}`);
+    if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
+  }
+
+  /** Checks that a call was released, once, and after those before it. */
+  #countDeparture(who: string, account: Account, of: KeyParts, departure: Departure): void {
+    const { key, attempt } = departure;
     const mark = this.#markFor(account, of, attempt);
     const departed = (account.departed.get(mark) ?? 0) + 1;
     account.departed.set(mark, departed);
@@ -176,9 +207,6 @@ export class Ledger {
     );
     if (attempt > 1 && !isNext && !this.#isExcused)
       this.blame('attempts', `${key}, attempt ${String(attempt)} leaves, and none before it was made`);
-    if (of.phase === 'DOWN' && compensates !== undefined) account.compensated.add(compensates);
-    if (of.phase === 'UP') account.begun.add(`${String(account.state.round)} ${nodeId} ${String(of.visit)}`);
-    if (of.phase === 'UP') this.#mayForward(account, nodeId, attempt, key);
   }
 
   /**
@@ -248,6 +276,8 @@ export class Ledger {
       }
     }
     for (const token of state.tokens) this.#mark(account, token);
+    for (const row of steps) this.#item(account, row.round, row.scope);
+    for (const token of state.tokens) this.#item(account, state.round, token.scope);
     if (state.end !== undefined) {
       const { status, reason = '' } = state.end;
       this.#note(
@@ -261,6 +291,7 @@ export class Ledger {
     // Another callback, which came with it, may have failed the execution or its branch.
     if (together.some((other) => other.phase === 'CALLBACK' && other.outcome === 'rejected')) return;
     if (account.cancelled.has(row.round) || account.terminated.has(row.round)) return;
+    if (account.toldToEnd.has(row.round)) return;
     if (row.phase !== 'CALLBACK' || row.output?.failure?.reason !== 'callback_timeout') return;
     const operation = row.key === undefined ? 1 : keyParts(row.key).operation;
     if (account.callbacks.has(operationOf({ ...row, operation }))) {
@@ -268,6 +299,20 @@ export class Ledger {
         'accepted callbacks',
         `${row.nodeId} of ${short(account.id)} timed out after its callback was accepted`,
       );
+    }
+  }
+
+  /** The items that a scope belongs to have begun; each begins once in a visit of its loop. */
+  #item(account: Account, round: number, scope: string): void {
+    for (const { nodeId, visit, ord, place, scope: item } of itemsOf(scope)) {
+      const loop = item.slice(0, item.lastIndexOf('/'));
+      const of = `${String(round)} ${loop} ${String(place)}`;
+      const before = account.items.get(of);
+      if (before === undefined) account.items.set(of, item);
+      else if (before !== item) {
+        const where = `${nodeId}#${String(visit)} (row ${String(ord)})`;
+        this.blame('items', `${short(account.id)} begins item ${String(place)} of ${where} twice`);
+      }
     }
   }
 
@@ -280,6 +325,9 @@ export class Ledger {
       if (!account.begun.has(of)) account.firstCalls.set(of, stage.callId);
     } else if (stage.kind === 'hook' && stage.callId !== undefined) {
       this.#grant(account, 'HOOK', stage.run.hook, stage.run.visit, stage.run.attempt, stage.callId);
+    } else if (stage.kind === 'child') {
+      const of = `${String(account.state.round)} ${token.nodeId} ${String(stage.child.visit)}`;
+      account.firstCalls.set(of, stage.child.startOrd);
     } else if (stage.kind === 'unwinding' && stage.undo !== undefined && stage.callId !== undefined) {
       const { target, attempt } = stage.undo;
       const isNew = this.#grant(account, 'DOWN', target.nodeId, target.visit, attempt, stage.callId);
@@ -309,7 +357,9 @@ export class Ledger {
     const rankOf = (row: StepRow): number => ['unknown', 'succeeded', 'rejected'].indexOf(row.outcome);
     const sortOf = (row: StepRow): number =>
       row.outcome === 'unknown'
-        ? (account.firstCalls.get(`${String(row.round)} ${row.nodeId} ${String(row.visit)}`) ?? 0)
+        ? isOfLaterItem(account, row)
+          ? (row.undoSort ?? 0)
+          : (account.firstCalls.get(`${String(row.round)} ${row.nodeId} ${String(row.visit)}`) ?? 0)
         : row.ord;
     const due = account.steps
       .filter((row) => row.round === account.state.round && mustUndo(account.definition, row))
@@ -331,9 +381,24 @@ function endOf({ end, round }: State): Account['ends'] {
   return end === undefined ? [] : [{ round, status: end.status, reason: end.reason }];
 }
 
+/**
+ * Whether a call goes out under the key of an earlier round, within a loop: there any visit may take over an effect with the same request, so
+ * the key does not tell which one it is.
+ */
+function isTakenOver({ state, definition }: Account, { phase, round, nodeId }: KeyParts): boolean {
+  return phase === 'UP' && round < state.round && definition.bodies.has(nodeId);
+}
+
+/** Whether the ledger may not know when a visit began, since its calls may have the key of another one. */
+function isOfLaterItem({ definition }: Account, { round, nodeId }: StepRow): boolean {
+  return round > 1 && definition.bodies.has(nodeId);
+}
+
 /** Whether a row decides a visit that its definition wants compensated. */
 export function mustUndo(definition: DefinitionView, row: StepRow): boolean {
-  if (!row.final || (row.phase !== 'UP' && row.phase !== 'CALLBACK')) return false;
+  if (!row.final) return false;
+  if (row.phase === 'WORKFLOW') return row.undo !== undefined;
+  if (row.phase !== 'UP' && row.phase !== 'CALLBACK') return false;
   const task = definition.tasks.get(row.nodeId);
   if (task?.hasCompensation !== true) return false;
   if (row.outcome === 'unknown') return task.compensateWhen !== 'completed';

@@ -4,14 +4,7 @@ import { keyParts } from '../definition-view.ts';
 import type { Downstreams, Operation } from '../downstreams.ts';
 import { type Ledger, mustUndo, short } from './ledger.ts';
 import type { Account } from './account.ts';
-
-/** One entry of a status document's list of standing effects. */
-interface Standing {
-  readonly nodeId: string;
-  readonly visit: number;
-  readonly round: number;
-  readonly outcome: 'succeeded' | 'unknown';
-}
+import { type Blame, checkChildren, checkFirsts, checkItems, type Standing } from '../language/rules.ts';
 
 /** Checks one execution that is over, when nothing is under way any more. `document` is its status document. */
 export function checkExecution(ledger: Ledger, downstreams: Downstreams, account: Account, document: JsonObject): void {
@@ -33,9 +26,10 @@ export function checkExecution(ledger: Ledger, downstreams: Downstreams, account
   }
   if (end.status === 'SUCCEEDED') checkSuccess(account, downstreams, blame);
   checkStanding(account, downstreams, standing, blame);
+  checkItems(account, blame);
+  checkFirsts(account, downstreams, blame);
+  checkChildren(ledger, downstreams, account, standing, blame);
 }
-
-type Blame = (rule: string, what: string) => void;
 
 function checkHistory(account: Account, blame: Blame): void {
   const ords = new Set<number>();
@@ -46,6 +40,8 @@ function checkHistory(account: Account, blame: Blame): void {
   const seen = new Map<string, StepRow>();
   for (const row of account.steps) {
     if (row.repeat === true || row.outcome === 'pending' || row.phase === 'RESOLVE') continue;
+    // A loop and the start of a child have a row at their begin, too, and a parent leaves rows in the history of its child.
+    if ((row.phase === 'FOREACH' || row.phase === 'WORKFLOW') && !row.final) continue;
     const of = `${row.phase} ${row.nodeId}#${String(row.visit)} of round ${String(row.round)}`;
     const before = seen.get(of);
     // A compensation that failed or was settled by hand may have another row after a retry, and a hook after the end.
@@ -79,7 +75,12 @@ function checkAccepted(account: Account, blame: Blame): void {
       if (status !== 'TERMINATED' && !account.ends.some((end) => end.round === round && end.status === 'TERMINATED')) {
         blame('accepted terminate', `round ${String(round)} ended ${status}`);
       }
-    } else if (account.cancelled.has(round) && status !== 'CANCELLED' && status !== 'CORRUPTED') {
+    } else if (
+      account.cancelled.has(round) &&
+      !account.toldToEnd.has(round) &&
+      status !== 'CANCELLED' &&
+      status !== 'CORRUPTED'
+    ) {
       blame('accepted cancel', `round ${String(round)} ended ${status}`);
     }
   }
@@ -172,6 +173,8 @@ function checkSuccess(account: Account, downstreams: Downstreams, blame: Blame):
 /** Every listed effect exists downstream, or is unknown. */
 function checkStanding(account: Account, downstreams: Downstreams, standing: readonly Standing[], blame: Blame): void {
   for (const { nodeId, visit, round, outcome } of standing) {
+    // What stands of a child is in its own history.
+    if (account.definition.starts.has(nodeId)) continue;
     const row = account.steps.findLast(
       (one) => one.nodeId === nodeId && one.visit === visit && one.round === round && one.final,
     );

@@ -127,7 +127,7 @@ function dispatch(d: Draft, event: Event): void {
       childRefused(d, event);
       return;
     case 'childRuns':
-      childRuns(d, event.childId, event.isCancellable);
+      childRuns(d, event);
       return;
     case 'childEnded':
       if (!awaitedEnd(d, event)) takenBackEnd(d, event);

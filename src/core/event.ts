@@ -100,8 +100,11 @@ export type Event =
       /** The earlier execution: its id, the ord of the row that names it, and the number of its latest end. */
       readonly found: { readonly id: string; readonly ord: number; readonly ends: number };
     }
-  /** A child that is to be taken back is not over; its next end is awaited. `isCancellable` if it does not compensate yet. */
-  | { readonly type: 'childRuns'; readonly childId: string; readonly isCancellable: boolean }
+  /**
+   * A child that is to be taken back is not over; its next end is awaited. `isCancellable` if it does not compensate yet. `after` is that of the
+   * question: an answer to an earlier question counts no more.
+   */
+  | { readonly type: 'childRuns'; readonly childId: string; readonly isCancellable: boolean; readonly after?: number }
   /** The execution that a `workflow` visit starts cannot be started; nothing of it is stored. */
   | {
       readonly type: 'childRefused';

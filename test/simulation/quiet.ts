@@ -56,6 +56,14 @@ function quiet({ cluster: changed, ...change }: Change): Adjust {
   });
 }
 
+/** Families, and nothing fails but calls and, often, a process. Operators act, and undo what has succeeded. */
+export const families: Adjust = quietHub({
+  family: true,
+  crash: 0.02,
+  manners: { ...goodManners, slow: 0.2, reject: 0.05 },
+  operations: 10,
+});
+
 /** The server loses everything, and one shard, and runs anew: each is filled again within 5 seconds, of which what may be running rests half. */
 export const losses: Adjust = quiet({
   wipes: 1,

@@ -222,7 +222,7 @@ describe('taking a child back', () => {
     machine.ended('SUCCEEDED');
     expect(machine.commands).toEqual(['takeBack']);
     expect(machine.run.state.tokens[0]!.stage).toMatchObject({ undo: { child: { part: 'asking', after: 1 } } });
-    machine.apply({ type: 'childRuns', childId: 'child-1', isCancellable: false });
+    machine.apply({ type: 'childRuns', childId: 'child-1', isCancellable: false, after: 1 });
     expect(canPark(machine.run.state)).toBe(true);
     machine.ended('CORRUPTED', { end: 1 });
     expect(machine.last.steps).toEqual([]);
@@ -231,10 +231,29 @@ describe('taking a child back', () => {
     expect(machine.found().status).toBe('FAILED');
   });
 
+  it('ignores an answer about the child from before its end', () => {
+    const machine = unwinding()
+      .ended('SUCCEEDED')
+      .apply({ type: 'childRuns', childId: 'child-1', isCancellable: true });
+    expect(machine.last.tells).toEqual([]);
+    expect(machine.run.state.tokens[0]!.stage).toMatchObject({ undo: { child: { part: 'asking', after: 1 } } });
+  });
+
+  it('leaves the visit standing if effects of the child do that have no compensation', () => {
+    const machine = unwinding()
+      .ended('SUCCEEDED')
+      .apply({ type: 'childRuns', childId: 'child-1', isCancellable: false, after: 1 });
+    machine.ended('CANCELLED', { end: 2, standing: true });
+    expect(machine.rows).toEqual(['DOWN:sub:succeeded']);
+    expect(machine.last.steps[0]!.note).toContain('effects of it stand');
+    expect(machine.last.undo).toMatchObject([{ undo: 'accepted' }]);
+    expect(machine.found().status).toBe('FAILED');
+  });
+
   it('has failed when the child ends CORRUPTED again; resolve settles it', () => {
     const machine = unwinding()
       .ended('SUCCEEDED')
-      .apply({ type: 'childRuns', childId: 'child-1', isCancellable: false });
+      .apply({ type: 'childRuns', childId: 'child-1', isCancellable: false, after: 1 });
     machine.ended('CORRUPTED', { end: 2, description: 'It broke.' });
     expect(machine.rows).toEqual(['DOWN:sub:unknown']);
     expect(machine.last.steps[0]!.note).toContain('It broke.');
@@ -244,7 +263,7 @@ describe('taking a child back', () => {
   it('can be settled by hand while it is awaited', () => {
     const machine = unwinding()
       .ended('SUCCEEDED')
-      .apply({ type: 'childRuns', childId: 'child-1', isCancellable: false });
+      .apply({ type: 'childRuns', childId: 'child-1', isCancellable: false, after: 1 });
     machine.apply({ type: 'resolved', nodeId: 'sub', phase: 'DOWN', outcome: 'succeeded', reason: 'By hand.' });
     expect(machine.found().status).toBe('FAILED');
     expect(machine.ended('CANCELLED', { end: 2 }).last.steps).toEqual([]);

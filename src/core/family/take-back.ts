@@ -1,5 +1,5 @@
 import type { Draft } from '../draft.ts';
-import type { ChildEndedEvent } from '../event.ts';
+import type { ChildEndedEvent, Event } from '../event.ts';
 import type { TakeBack } from './child-run.ts';
 import type { Token, UndoRun, UndoTarget } from '../state.ts';
 import { drainOf } from '../transition/failure.ts';
@@ -60,9 +60,13 @@ function takingOf(d: Draft, childId: string): Taking | undefined {
 }
 
 /** The child is not over: its next end is awaited, and it is cancelled unless it compensates already. */
-export function childRuns(d: Draft, childId: string, isCancellable: boolean): void {
+export function childRuns(
+  d: Draft,
+  { childId, isCancellable, after }: Omit<Extract<Event, { type: 'childRuns' }>, 'type'>,
+): void {
   const taking = takingOf(d, childId);
-  if (taking?.child.part !== 'asking') return;
+  // Its end may have come between the question and this answer, and the engine was asked again.
+  if (taking?.child.part !== 'asking' || taking.child.after !== after) return;
   const { token, stage, undo, child } = taking;
   if (drainOf(d, token) !== undefined) {
     d.remove(token);
@@ -84,11 +88,9 @@ export function takenBackEnd(d: Draft, event: ChildEndedEvent): void {
   const { status, end } = event;
   const isOld = child.after !== undefined && end <= child.after;
   if (status === 'FAILED' || status === 'CANCELLED') {
-    if (!isOld)
-      settleUndo(d, token, stage, undo, 'done', {
-        outcome: 'succeeded',
-        note: `The execution ${child.id} is ${status}.`,
-      });
+    // What has no compensation in the child stands after it was taken back, so the visit stands, too.
+    const note = `The execution ${child.id} is ${status}${event.standing ? ', and effects of it stand.' : '.'}`;
+    if (!isOld) settleUndo(d, token, stage, undo, event.standing ? 'accepted' : 'done', { outcome: 'succeeded', note });
     return;
   }
   const { compensation } = workflowNode(d, undo.target.nodeId);

@@ -33,7 +33,7 @@ const againMillis = 1_000;
 /**
  * Performs the commands of one execution about its children; see {@link Family}. One per driver.
  *
- * Guarantees: at most one command per token is under way. Nothing begins while the lease is in doubt; a command that had to wait begins once the
+ * Guarantees: at most one command per token is under way, and one that is issued meanwhile follows it. Nothing begins while the lease is in doubt; a command that had to wait begins once the
  * store has confirmed the execution. A start that the store refuses for a moment waits, as any commit. A command whose process stops is
  * issued again by the next owner.
  */
@@ -44,6 +44,8 @@ export class FamilyCommands {
   readonly #trace: Trace;
   /** The tokens whose commands are under way; 0 stands for the execution itself. */
   #busy: readonly number[] = [];
+  /** By token: a command that was issued while an earlier one of the token was under way, such as the question about a child that ended meanwhile. */
+  readonly #next = new Map<number, FamilyCommand>();
   /** Commands that wait for the store's confirmation. */
   #postponed: FamilyCommand[] = [];
   readonly #timers = new Set<Timer>();
@@ -64,7 +66,11 @@ export class FamilyCommands {
   /** Performs a command of a durable checkpoint. Call it only while the driver is idle. */
   run(command: FamilyCommand): void {
     const place = placeOf(command);
-    if (this.#busy.includes(place) || this.#asked(command) === undefined) return;
+    if (this.#asked(command) === undefined) return;
+    if (this.#busy.includes(place)) {
+      this.#next.set(place, command);
+      return;
+    }
     this.#busy = [...this.#busy, place];
     this.#begin(command);
   }
@@ -80,6 +86,7 @@ export class FamilyCommands {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     this.#busy = [];
+    this.#next.clear();
     this.#postponed = [];
   }
 
@@ -121,8 +128,12 @@ export class FamilyCommands {
     if (this.#isOver) return;
     this.#host.whenIdle(() => {
       this.#done(command);
-      if (answer === 'fenced') this.#host.displaced();
-      else this.#host.post(answer);
+      if (answer === 'fenced') {
+        this.#host.displaced();
+        return;
+      }
+      this.#repeatNext(placeOf(command));
+      this.#host.post(answer);
     });
   }
 
@@ -139,6 +150,13 @@ export class FamilyCommands {
       this.#host.whenIdle(() => this.#begin(again(command)));
     });
     this.#timers.add(timer);
+  }
+
+  /** Begins the command that waited for the one before it. */
+  #repeatNext(place: number): void {
+    const next = this.#next.get(place);
+    this.#next.delete(place);
+    if (next !== undefined) this.run(next);
   }
 
   #done(command: FamilyCommand): void {

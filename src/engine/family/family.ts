@@ -112,18 +112,19 @@ export class Family {
 
   /** Looks at a child that is to be taken back, and changes it if its end is the one that was found before. Throws what the store throws. */
   async takeBack(run: Run, { id, after }: TakeBack): Promise<Event> {
+    const asked = after === undefined ? undefined : { after };
     for (;;) {
       const child = await this.#find(id);
       // It was never stored, so that there is nothing to take back.
       if (child === undefined) return goneEnd(id);
       const { state } = child;
       if (state.end === undefined)
-        return { type: 'childRuns', childId: id, isCancellable: state.verdict === undefined };
+        return { type: 'childRuns', childId: id, isCancellable: state.verdict === undefined, ...asked };
       const { status } = state.end;
       const isSettled = status === 'FAILED' || status === 'CANCELLED';
       if (isSettled || after === undefined || (state.ends ?? 0) !== after) return await this.#endOf(child);
       if (await this.#change(child, { type: 'takenBack', parentId: run.header.id })) {
-        return { type: 'childRuns', childId: id, isCancellable: false };
+        return { type: 'childRuns', childId: id, isCancellable: false, ...asked };
       }
     }
   }
@@ -197,7 +198,8 @@ export class Family {
   async #endOf(child: ExecutionDetail): Promise<Event> {
     const told = endTold(child, child.state);
     if (told?.event.type !== 'childEnded') throw new Error(`The execution ${child.id} is not over.`);
-    const { inboxId: _inboxId, ...event } = told.event;
+    const { inboxId: _inboxId, ...end } = told.event;
+    const event = { ...end, standing: child.maybeStanding };
     const ref = 'result' in told ? told.result : undefined;
     if (ref === undefined || event.status !== 'SUCCEEDED') return event;
     const rows = await this.#parts.reads.readOutputs(child.id, child.round, [{ nodeId: ref.nodeId, at: ref.ord }]);

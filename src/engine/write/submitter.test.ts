@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chain, RuntimeFixture } from '../../../test/runtime-fixture.ts';
 import { QueueUnavailable, type Queue } from '../../ports/queue.ts';
 import type { SubmitResult } from '../../ports/store.ts';
+import { slotOf } from '../../core/value/slot.ts';
+import { stringifyJson } from '../../core/value/json.ts';
 import type { Engine } from '../engine.ts';
 
 describe('submissions', () => {
@@ -99,6 +101,36 @@ describe('submissions', () => {
     await allSucceed(runs);
     const loaded = fixture.store.seen.flatMap(({ operation, args }) => (operation === 'takeOver' ? args[0] : []));
     expect(loaded).toMatchObject([{ id: runs[1]?.id }]);
+  });
+
+  it('are stored at rest where this process holds the id already, and run once', async () => {
+    // A process that crashed had claimed the id of a child, and inserted nothing; this one claims it from the queue.
+    let load = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (load = resolve));
+    fixture.store.fault = (operation) => (operation === 'takeOver' ? gate : undefined);
+    const id = engine.mintId(fixture.clock.now());
+    engine.ring({ id, slot: slotOf(id), dueAt: fixture.clock.now() });
+    await fixture.clock.advance(100);
+    expect(fixture.hub.size()).toEqual({ ready: 0, inFlight: 1 });
+    const compiled = fixture.plans.compile(chain('a', 'b'));
+    if (!compiled.ok) throw new Error('The definition is valid.');
+    const { plan } = compiled;
+    const stored = engine.submit({
+      plan,
+      header: { id, name: plan.name, version: plan.version, payload: {}, labels: {} },
+      definition: stringifyJson(chain('a', 'b')),
+      payload: '{}',
+      createdAt: fixture.clock.now(),
+    });
+    await fixture.clock.advance(100);
+    expect((await stored).kind).toBe('created');
+    const insert = fixture.store.seen.find(({ operation }) => operation === 'submit');
+    expect(insert?.args[0]).toMatchObject([{ id }]);
+    expect(insert?.args[0]).not.toMatchObject([{ claim: expect.any(String) }]);
+    load();
+    await fixture.clock.advance(5_000);
+    expect((await fixture.until(id)).status).toBe('SUCCEEDED');
+    expect(fixture.http.calls).toHaveLength(2);
   });
 
   it('fail alone where one of them cannot begin', async () => {

@@ -168,9 +168,12 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
     return starts && this.#pool?.tryReserve(oldestDueAt) === true;
   }
 
-  /** Takes the claim that was requested at `sent`, or gives the reserved worker back. */
+  /**
+   * Takes the claim that was requested at `sent`, or gives the reserved worker back. The id of a child is older than the child, so the queue may
+   * have given it to this process already: then the execution is stored at rest, and who holds the id goes on with it.
+   */
   claimed(claimed: Claimed | undefined, sent: Stamp): void {
-    if (claimed === undefined) this.#pool?.unreserve();
+    if (claimed === undefined || this.#pool?.has(this.id) === true) this.#pool?.unreserve();
     else this.#lease = this.#pool?.reserve(claimed, claimed.sent ?? sent);
   }
 

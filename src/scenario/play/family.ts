@@ -173,10 +173,11 @@ export class SimulatedFamily implements FamilyCommands {
     const child = this.#find(id);
     if (child === undefined) throw new Error(`The execution ${id} was never started.`);
     const { end, ends = 0, verdict } = child.run.state;
-    if (end === undefined) return { type: 'childRuns', childId: id, isCancellable: verdict === undefined };
+    const asked = after === undefined ? undefined : { after };
+    if (end === undefined) return { type: 'childRuns', childId: id, isCancellable: verdict === undefined, ...asked };
     if (end.status === 'FAILED' || end.status === 'CANCELLED' || ends !== after) return endOf(child);
     child.apply({ type: 'takenBack', parentId: parent.header.id });
-    return { type: 'childRuns', childId: id, isCancellable: false };
+    return { type: 'childRuns', childId: id, isCancellable: false, ...asked };
   }
 
   #terminate({ header }: SimulatedExecution, { eventId }: Extract<Command, { type: 'terminateChildren' }>): Event {
