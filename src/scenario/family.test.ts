@@ -143,7 +143,7 @@ describe('a scenario with children', () => {
     expect(early.trace.at(-1)).toMatchObject({ kind: 'action', run: 'ship', accepted: false });
   });
 
-  it('lets nobody undo a child before its root is over', () => {
+  it('refuses to undo a child before its root is over', () => {
     const actions = [
       { do: 'undo', at: 'ship', atMillis: 10 },
       { do: 'undo', at: 'ship', atMillis: 200, reason: 'Alone.' },

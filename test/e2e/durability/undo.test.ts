@@ -17,7 +17,7 @@ interface Said {
 const nodeOf = ({ path }: Received): string => path.split('/').at(-1) ?? '';
 const saidBy = ({ body }: Received): number => (JSON.parse(body) as Said).n;
 
-/** Whether a run has a call that cannot be undone until somebody mends it. */
+/** Whether a run has a call that its downstream refuses to undo until it is mended. */
 const isStuck = (n: number): boolean => n % 7 === 3;
 let isMended = false;
 
