@@ -223,6 +223,26 @@ describe('a scenario with children', () => {
     expect(trace).toContainEqual(expect.objectContaining({ run: 'ship', kind: 'call', nodeId: 'reserve', round: 2 }));
   });
 
+  it('goes on in a new round with the child of the same input in a loop, whatever the order of the items', () => {
+    const each = { kind: 'forEach', id: 'each', items: '{{nodes.list.response.body}}', entry: 'ship', next: 'close' };
+    const list = {
+      ...task('list', { next: 'each' }),
+      action: { mode: 'sync', request: { url: `${url}/list`, verb: 'GET' } },
+    };
+    const { compensation: _compensation, ...read } = list as JsonObject;
+    const root = planOf('root', [
+      read,
+      each,
+      start('ship', 'inner', { payload: { n: '{{item}}' }, compensation: 'none' }),
+      task('close'),
+    ]);
+    const nodes = { list: [{ body: [1, 2, 2] }, { body: [2, 1, 2, 2] }], close: [{ status: 409 }, {}] };
+    const result = play(root, [inner], { nodes, actions: [{ do: 'retry', atMillis: 100 }] });
+    expect(result.status).toBe('SUCCEEDED');
+    // Three children of the first round, and one that is new in the second.
+    expect(result.calls.filter((name) => name.endsWith('/reserve:UP'))).toHaveLength(4);
+  });
+
   it('undoes a finished run with its children', () => {
     const { status, calls } = play(outer, [inner], { actions: [{ do: 'undo', atMillis: 1_000, reason: 'Back.' }] });
     expect(status).toBe('CANCELLED');
