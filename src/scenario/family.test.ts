@@ -143,6 +143,51 @@ describe('a scenario with children', () => {
     expect(early.trace.at(-1)).toMatchObject({ kind: 'action', run: 'ship', accepted: false });
   });
 
+  it('refuses to undo a child before its root is over', () => {
+    const actions = [
+      { do: 'undo', at: 'ship', atMillis: 10 },
+      { do: 'undo', at: 'ship', atMillis: 200, reason: 'Alone.' },
+      { do: 'undo', atMillis: 300 },
+    ];
+    const result = play(outer, [inner], { nodes: { close: { afterMillis: 100 } }, actions });
+    const acted = result.trace.filter((entry) => entry.kind === 'action');
+    expect(acted).toMatchObject([
+      { run: 'ship', accepted: false },
+      { run: 'ship', accepted: true },
+      { accepted: true },
+    ]);
+    expect(acted[0]?.note).toContain('is not over');
+    // The undo of the root finds the child undone.
+    expect(result.calls.slice(4)).toEqual(['ship/pack:DOWN', 'ship/reserve:DOWN', 'close:DOWN', 'open:DOWN']);
+    expect(result).toMatchObject({ status: 'CANCELLED', reason: 'undone' });
+  });
+
+  it('wakes one item alone', () => {
+    const each = { kind: 'forEach', id: 'each', items: [1, 2], entry: 'nap', maxConcurrency: 2 };
+    const root = planOf('root', [
+      each,
+      { kind: 'sleep', id: 'nap', durationMillis: 9_000, next: 'charge' },
+      task('charge'),
+    ]);
+    const result = play(root, [], { actions: [{ do: 'wake', atMillis: 10, item: 1 }] });
+    const calls = result.trace.filter((entry) => entry.kind === 'call');
+    expect(calls).toMatchObject([
+      { item: [1], sentAtMillis: 10 },
+      { item: [0], sentAtMillis: 9_000 },
+    ]);
+    const errors = errorsOf(root, [], { actions: [{ do: 'wake', atMillis: 10, item: [-1] }] });
+    expect(errors).toEqual([expect.stringMatching(/^actions\[0\]\.item/)]);
+  });
+
+  it('answers the call that compensates instead of the child', () => {
+    const compensation = { url: `${url}/ship`, verb: 'DELETE' };
+    const root = planOf('root', [start('ship', 'inner', { compensation, next: 'no' }), fail]);
+    const nodes = { 'ship:DOWN': [{ status: 403 }] };
+    const calls = ['ship/reserve:UP', 'ship/pack:UP', 'ship:DOWN'];
+    const result = play(root, [inner], { nodes, expect: { status: 'CORRUPTED', calls } });
+    expect(result.diffs).toEqual([]);
+  });
+
   it('cancels its children with it, and terminates them', () => {
     const slow = planOf('slow', [
       task('reserve', { next: 'nap' }),
@@ -176,6 +221,26 @@ describe('a scenario with children', () => {
     expect(new Set(keys('reserve')).size).toBe(1);
     expect(new Set(keys('pack')).size).toBe(2);
     expect(trace).toContainEqual(expect.objectContaining({ run: 'ship', kind: 'call', nodeId: 'reserve', round: 2 }));
+  });
+
+  it('goes on in a new round with the child of the same input in a loop, whatever the order of the items', () => {
+    const each = { kind: 'forEach', id: 'each', items: '{{nodes.list.response.body}}', entry: 'ship', next: 'close' };
+    const list = {
+      ...task('list', { next: 'each' }),
+      action: { mode: 'sync', request: { url: `${url}/list`, verb: 'GET' } },
+    };
+    const { compensation: _compensation, ...read } = list as JsonObject;
+    const root = planOf('root', [
+      read,
+      each,
+      start('ship', 'inner', { payload: { n: '{{item}}' }, compensation: 'none' }),
+      task('close'),
+    ]);
+    const nodes = { list: [{ body: [1, 2, 2] }, { body: [2, 1, 2, 2] }], close: [{ status: 409 }, {}] };
+    const result = play(root, [inner], { nodes, actions: [{ do: 'retry', atMillis: 100 }] });
+    expect(result.status).toBe('SUCCEEDED');
+    // Three children of the first round, and one that is new in the second.
+    expect(result.calls.filter((name) => name.endsWith('/reserve:UP'))).toHaveLength(4);
   });
 
   it('undoes a finished run with its children', () => {
@@ -231,7 +296,9 @@ describe('names in scenarios', () => {
     ['charge[0,1]', 'is in one forEach: name a place in each, as charge[0].'],
     ['ship[0]', 'is in no forEach'],
     ['ship', 'name a node of it, as ship/<node>'],
-    ['ship/reserv', 'has no node "reserv"; did you mean "reserve"?'],
+    ['ship/reserv', 'The definition "inner" has no node "reserv"; did you mean "reserve"?'],
+    ['shipp/reserve', 'The definition has no node "shipp/reserve"; did you mean "ship/reserve"?'],
+    ['ship:DOWN', 'name a node of it, as ship/<node>'],
     ['charge/reserve', 'The task node "charge" starts no execution.'],
     ['lost/reserve', 'starts "gone" with version "latest", which was not given: add --with and its file.'],
     ['ship/onSuccessCallback', 'The definition has no onSuccessCallback.'],

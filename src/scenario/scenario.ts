@@ -40,7 +40,8 @@ export type ScenarioAction = PlainAction & {
 type PlainAction =
   | { readonly do: 'cancel'; readonly atMillis: number; readonly reason?: string }
   | { readonly do: 'terminate'; readonly atMillis: number }
-  | { readonly do: 'wake'; readonly atMillis: number }
+  /** `item`: only what sleeps for the item with these places. */
+  | { readonly do: 'wake'; readonly atMillis: number; readonly item?: readonly number[] }
   | { readonly do: 'retry'; readonly atMillis: number; readonly force: boolean }
   | { readonly do: 'undo'; readonly atMillis: number; readonly reason: string }
   | {

@@ -220,6 +220,33 @@ describe('trama mock', () => {
     ]);
   });
 
+  it('serves the call that compensates a saga instead of its own undo', async () => {
+    const call = (verb: string) => ({ url: '{{vars.BASE}}/parcel', verb });
+    const inner = await file('inner.json', { name: 'inner', version: '1', steps: [{ name: 'send', up: call('PUT') }] });
+    const outer = await file('outer.json', {
+      name: 'outer',
+      version: '1',
+      entrypoint: 'ship',
+      nodes: [
+        {
+          kind: 'workflow',
+          id: 'ship',
+          definition: { name: 'inner', version: '1' },
+          compensation: call('DELETE'),
+          next: 'no',
+        },
+        { kind: 'fail', id: 'no', reason: 'No.' },
+      ],
+    });
+    const scenario = await file('scenario.json', { nodes: { 'ship:DOWN': { status: 204 } } });
+    const server = await mock(outer, ['--with', inner, '--scenario', scenario]);
+    const ran = await trama(['run', outer, '--with', inner, '--json'], { TRAMA_VAR_BASE: server.url });
+    expect(JSON.parse(ran.out)).toMatchObject({ status: 'FAILED', standing: [] });
+    expect((await stop(server)).out).toMatch(
+      /PUT \/parcel -> 200 {2}\(ship\/send:UP\)\n.*DELETE \/parcel -> 204 {2}\(ship:DOWN\)/,
+    );
+  });
+
   it('takes other definitions only where it can use them', async () => {
     const path = await file('order.json', order);
     const stored = await trama(['run', path, '--with', path, '--url', 'http://127.0.0.1:9']);
@@ -238,6 +265,14 @@ describe('trama mock', () => {
       1,
       expect.stringContaining('starts "other" with version "latest", which was not given: add --with and its file.'),
     ]);
+    const run = await trama(['run', starts]);
+    expect([run.code, run.notes]).toEqual([
+      1,
+      expect.stringContaining('which was not given: add --with and its file.'),
+    ]);
+    const partly = startTrama(['mock', starts, '--port', '0']);
+    processes.push(partly);
+    await partly.said(/Not mocked: The node "a" of "starts" starts "other" with version "latest", which was not given/);
     const back = await file('back.json', {
       name: 'other',
       version: '1',

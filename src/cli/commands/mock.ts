@@ -11,7 +11,7 @@ import { localGuard } from '../server/local-services.ts';
 import { MockServer, type MockOptions } from '../mock/mock-server.ts';
 import { type MockRoute, routesOf } from '../mock/routes.ts';
 import { planOfFile } from '../documents/plan-file.ts';
-import { givenDefinitions, withOption } from '../documents/with-files.ts';
+import { givenDefinitions, missingDefinitions, withOption } from '../documents/with-files.ts';
 import { untilStopped } from '../server/signals.ts';
 import { CliProblem, exitCodes, type Terminal } from '../terminal.ts';
 
@@ -82,7 +82,7 @@ by SIGINT or SIGTERM, 1 the definition or the scenario is invalid, 2 wrong usage
       const url = await listen(mock, options.port ?? namedPort(mock.routes) ?? 9090);
       // Listens for signals before the first line: its reader may stop the mock at once.
       const signals = untilStopped(() => undefined);
-      for (const line of greeting(plan, mock.routes, url)) terminal.out(line);
+      for (const line of greeting(plan, others, mock.routes, url)) terminal.out(line);
       await signals.stopped;
       await mock.close();
       signals.forget();
@@ -141,7 +141,7 @@ async function listen(mock: MockServer, port: number): Promise<string> {
   }
 }
 
-function greeting(plan: Plan, routes: readonly MockRoute[], url: string): readonly string[] {
+function greeting(plan: Plan, given: readonly Plan[], routes: readonly MockRoute[], url: string): readonly string[] {
   const width = Math.max(0, ...routes.map(({ verb }) => verb.length));
   const longest = Math.max(0, ...routes.map(({ path }) => path.length));
   const bases = [...new Set(routes.flatMap(({ base }) => base ?? []))];
@@ -154,6 +154,7 @@ function greeting(plan: Plan, routes: readonly MockRoute[], url: string): readon
     '',
     ...bases.map((name) => `Point it here: TRAMA_VAR_${name}=${url}`),
     ...others.map((origin) => `Not mocked while the definition names it: ${origin} (write {{vars.BASE}} instead)`),
+    ...missingDefinitions(plan, given).map((sentence) => `Not mocked: ${sentence}`),
     'Ctrl-C stops it.',
     '',
   ];

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import { existsSync } from 'node:fs';
+import { compileDefinition } from '../../core/definition/compile.ts';
 import { ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
 import { parseUniqueJson } from '../../core/value/unique-json.ts';
 import { asObject, createApiClient, credentialOf, serverUrl, textField, type PagingClient } from '../api-client.ts';
 import { readDocumentFile, readNotedDefinition } from '../documents/document-file.ts';
-import { givenDefinitions, withOption } from '../documents/with-files.ts';
+import { type GivenDefinition, givenDefinitions, missingDefinitions, withOption } from '../documents/with-files.ts';
 import { startEmbedded } from '../server/embedded-server.ts';
 import { follow, isOver } from '../view/follow.ts';
 import { LiveTimeline } from '../view/live-timeline.ts';
@@ -75,13 +76,28 @@ ends the run. A hook that is not delivered by its end is not called again.`,
       const request: Start = { path: '/workflows/run', request: { definition, ...input } };
       const url = serverUrl(options.url, terminal);
       if (url === undefined) {
-        const others = givenDefinitions(options.with, terminal).map((given) => given.definition);
-        await runEmbedded(request, others, options, terminal);
+        const others = givenDefinitions(options.with, terminal);
+        demandAll(definition, others);
+        await runEmbedded(
+          request,
+          others.map((given) => given.definition),
+          options,
+          terminal,
+        );
       } else {
         const api = createApiClient(url, credentialOf(options.apiKey, terminal));
         await runOn(api, request, options, options.wait === true, terminal);
       }
     });
+}
+
+/** Nothing else is stored on the server of a run. That server itself says what else is wrong with a definition. */
+function demandAll(definition: Json, others: readonly GivenDefinition[]): void {
+  const compiled = compileDefinition(definition, { hash: '' });
+  if (!compiled.ok) return;
+  const given = others.map(({ plan }) => plan);
+  const missing = missingDefinitions(compiled.plan, given);
+  if (missing.length > 0) throw new CliProblem(missing, exitCodes.found);
 }
 
 const withoutServer =

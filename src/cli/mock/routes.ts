@@ -59,9 +59,12 @@ function ownRoutes(plan: Plan, path: NodePath): readonly MockRoute[] {
     routes.push({ name, nodeId, phase, call, isAsync: isCalledBack(plan, { nodeId, phase }), ...placeOf(call) });
   };
   for (const node of plan.nodes.values()) {
-    if (node.kind !== 'task') continue;
-    add(node.id, 'UP', node.call);
-    add(node.id, 'DOWN', node.compensation);
+    if (node.kind === 'task') {
+      add(node.id, 'UP', node.call);
+      add(node.id, 'DOWN', node.compensation);
+    } else if (node.kind === 'workflow' && typeof node.compensation !== 'string') {
+      add(node.id, 'DOWN', node.compensation);
+    }
   }
   add('onSuccessCallback', 'HOOK', plan.onSuccess);
   add('onFailureCallback', 'HOOK', plan.onFailure);

@@ -8,7 +8,7 @@ import type { ChildRun } from './child-run.ts';
 import type { AttemptFailure, Token } from '../state.ts';
 import { drainOf, failToken } from '../transition/failure.ts';
 import { goTo, noteCompleted } from '../transition/route.ts';
-import { childToken, endChild, type Parenting, workflowNode } from './ending.ts';
+import { childToken, endChild, isTakenOver, type Parenting, workflowNode } from './ending.ts';
 import type { Mutable } from '../value/mutable.ts';
 
 /** Maximum number of visits of a round, with those of children that have ended. */
@@ -71,6 +71,11 @@ export function childStarted(d: Draft, event: Extract<Event, { type: 'childStart
 export function childFound(d: Draft, { childId, fingerprint, found }: Extract<Event, { type: 'childFound' }>): void {
   const token = childToken(d.tokens, childId);
   if (token?.stage.part !== 'starting' || token.stage.child.supersedes !== undefined) return;
+  if (isTakenOver(d.tokens, found.ord)) {
+    // Another item was faster: the engine looks for a further one.
+    d.command({ type: 'startChild', tokenId: token.id, childId });
+    return;
+  }
   const { visit, startOrd } = token.stage.child;
   const child: ChildRun = {
     visit,

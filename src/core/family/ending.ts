@@ -18,6 +18,11 @@ export function childToken(tokens: readonly Token[], childId: string): Parenting
   return tokens.find((token): token is Parenting => token.stage.kind === 'child' && token.stage.child.id === childId);
 }
 
+/** Whether a visit takes over the child of an earlier round that the row with this ord names. */
+export function isTakenOver(tokens: readonly Token[], ord: number): boolean {
+  return tokens.some(({ stage }) => stage.kind === 'child' && stage.child.supersedes === ord);
+}
+
 /** Tells a running child to end, since its scope fails or its time is over; its end is awaited. */
 export function endChild(d: Draft, token: Parenting, isLate = false): void {
   const { stage } = token;

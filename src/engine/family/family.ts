@@ -3,13 +3,13 @@ import { apply, type Run } from '../../core/apply.ts';
 import type { RenderContext } from '../../core/context/context.ts';
 import { conditionContext, type Resolver } from '../../core/context/context-of.ts';
 import { placeOf } from '../../core/context/family.ts';
-import { placesOf } from '../../core/context/scope.ts';
+import { isOfPlaces, placesOf } from '../../core/context/scope.ts';
 import { Outputs } from '../../core/context/outputs.ts';
 import { lackOfChild } from '../../core/context/wanted.ts';
 import { dueAt } from '../../core/due.ts';
 import type { Event } from '../../core/event.ts';
 import { childInput, startedBy } from '../../core/family/child-input.ts';
-import type { Parenting } from '../../core/family/ending.ts';
+import { isTakenOver, type Parenting } from '../../core/family/ending.ts';
 import { endTold } from '../../core/family/end-told.ts';
 import type { Plan, WorkflowPlan } from '../../core/plan.ts';
 import type { TakeBack } from '../../core/family/child-run.ts';
@@ -270,16 +270,33 @@ export class Family {
     );
   }
 
-  /** An execution of an earlier round that the same visit started, with the same definition and payload, in which something stands. */
+  /**
+   * An execution of an earlier round that was started with the same definition and payload, in which something stands. Outside of loops it
+   * is that of the same visit. Within a loop the numbers of visits say nothing, since items may come in another order: it is one of any item
+   * that no other visit takes over, first of the item at the same place.
+   */
   async #findStanding(
     { header, state }: Run,
     token: Parenting,
     fingerprint: string,
   ): Promise<{ readonly id: string; readonly ord: number; readonly ends: number } | undefined> {
-    const { visit } = token.stage.child;
-    const row = await this.#parts.reads.findStanding(header.id, token.nodeId, visit, state.round);
-    const id = row?.child;
-    if (row === undefined || id === undefined || !isSame(row, fingerprint)) return undefined;
+    const { nodeId, scope } = token;
+    const { reads } = this.#parts;
+    const item = placesOf(scope);
+    const rows =
+      item === undefined
+        ? [await reads.findStanding(header.id, nodeId, token.stage.child.visit, state.round)]
+        : await reads.listStandingRequests(header.id, nodeId, state.round, fingerprint);
+    const free = rows.filter(
+      (row): row is EffectRow & { readonly child: string } =>
+        row?.child !== undefined &&
+        isSame(row, fingerprint) &&
+        (row.fingerprint !== undefined || isOfPlaces(row.target.scope, item)) &&
+        !isTakenOver(state.tokens, row.target.ord),
+    );
+    const row = free.find(({ target }) => isOfPlaces(target.scope, item)) ?? free[0];
+    if (row === undefined) return undefined;
+    const { child: id } = row;
     const child = await this.#find(id);
     if (child === undefined) return undefined;
     const ends = child.state.ends ?? 0;

@@ -1,7 +1,7 @@
 /** Finds the nodes and calls that a scenario names, in the definitions that it is about. */
 import type { CallPhase } from '../../core/context/context.ts';
 import { closest, quote } from '../../core/definition/problems.ts';
-import type { NodePlan, Plan, TaskPlan } from '../../core/plan.ts';
+import type { NodePlan, Plan, TaskPlan, WorkflowPlan } from '../../core/plan.ts';
 import type { Definitions } from '../definitions.ts';
 import { callName, type NamePart, nodeName, type NodePath } from '../names.ts';
 
@@ -16,7 +16,7 @@ export interface NamedCall {
   readonly name: string;
   readonly phase: CallPhase;
   /** Absent for hooks. */
-  readonly node?: TaskPlan;
+  readonly node?: TaskPlan | WorkflowPlan;
   /** Whether it means the call of one item. */
   readonly isOfItem: boolean;
 }
@@ -40,9 +40,9 @@ export function findCall(text: string, definitions: Definitions): NamedCall | Un
   return callWithin(text, definitions.root, [], definitions);
 }
 
-/** The node of one definition with this id, for an item if its places follow: `charge[3]`. */
-export function findNode(text: string, plan: Plan): NamedNode | Unknown {
-  return nodeOf(text, plan) ?? noNode(text, plan);
+/** The node of one definition with this id, for an item if its places follow: `charge[3]`. `isRoot`: it is that of the scenario. */
+export function findNode(text: string, plan: Plan, isRoot: boolean): NamedNode | Unknown {
+  return nodeOf(text, plan) ?? noNode(text, plan, isRoot);
 }
 
 /** The execution that a workflow node starts: `ship`, `ship[3]`, `ship/inner`. */
@@ -59,7 +59,7 @@ function executionWithin(text: string, plan: Plan, path: NodePath, definitions: 
       : { name: nodeName([...path, found.part]), plan: below };
   }
   const step = stepInto(text, plan, definitions);
-  if (step === undefined) return noNode(text, plan);
+  if (step === undefined) return noNode(text, plan, path.length === 0);
   return 'problem' in step ? step : executionWithin(step.rest, step.plan, [...path, step.part], definitions);
 }
 
@@ -79,23 +79,28 @@ function callWithin(text: string, plan: Plan, path: NodePath, definitions: Defin
     if (owner !== undefined) return callOf(owner, phase, path);
   }
   const step = stepInto(text, plan, definitions);
-  if (step === undefined) return noNode(colon < 0 ? text : text.slice(0, colon), plan);
+  if (step === undefined) return noNode(colon < 0 ? text : text.slice(0, colon), plan, path.length === 0);
   return 'problem' in step ? step : callWithin(step.rest, step.plan, [...path, step.part], definitions);
 }
 
 function callOf(found: NamedNode | Unknown, phase: 'UP' | 'DOWN', path: NodePath): NamedCall | Unknown {
   if ('problem' in found) return found;
   const { node, part } = found;
-  if (node.kind === 'workflow') {
+  const isCall = node.kind === 'task' || (node.kind === 'workflow' && phase === 'DOWN' && isCompensatedByCall(node));
+  if (node.kind === 'workflow' && !isCall) {
     return {
       problem: `The workflow node ${quote(node.id)} starts an execution: name a node of it, as ${node.id}/<node>.`,
     };
   }
-  if (node.kind !== 'task') return { problem: `The ${node.kind} node ${quote(node.id)} makes no call.` };
+  if (!isCall) return { problem: `The ${node.kind} node ${quote(node.id)} makes no call.` };
   if (phase === 'DOWN' && node.compensation === undefined) {
     return { problem: `The node ${quote(node.id)} has no compensation.` };
   }
   return { ...namedAs([...path, part], phase), phase, node };
+}
+
+function isCompensatedByCall({ compensation }: WorkflowPlan): boolean {
+  return typeof compensation !== 'string';
 }
 
 function namedAs(path: NodePath, phase: CallPhase): Pick<NamedCall, 'name' | 'isOfItem'> {
@@ -149,9 +154,14 @@ function startedBy(node: NodePlan, definitions: Definitions): Plan | Unknown {
   );
 }
 
-function noNode(text: string, plan: Plan): Unknown {
-  const hint = closest(text, [...plan.nodes.keys()]);
+function noNode(text: string, plan: Plan, isRoot: boolean): Unknown {
+  const ids = [...plan.nodes.keys()];
+  const slash = text.indexOf('/');
+  // A name of a child's node may begin with a mistyped node.
+  const head = slash < 0 ? undefined : closest(text.slice(0, slash), ids);
+  const hint = closest(text, ids) ?? (head === undefined ? undefined : `${head}${text.slice(slash)}`);
+  const whose = isRoot ? 'The definition' : `The definition ${quote(plan.name)}`;
   return {
-    problem: `The definition has no node ${quote(text)}${hint === undefined ? '.' : `; did you mean ${quote(hint)}?`}`,
+    problem: `${whose} has no node ${quote(text)}${hint === undefined ? '.' : `; did you mean ${quote(hint)}?`}`,
   };
 }

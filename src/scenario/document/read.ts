@@ -130,7 +130,7 @@ function readAnswers(nodes: JsonObject, reading: Reading): Map<string, readonly 
     else if (named.isOfItem && !isRun) problems.error(path, itemsOfMock);
     else {
       const { node, phase } = named;
-      const isAsync = node?.mode === 'async' && phase === 'UP';
+      const isAsync = node?.kind === 'task' && node.mode === 'async' && phase === 'UP';
       const items = list as readonly Json[];
       answers.set(
         named.name,
@@ -187,11 +187,15 @@ function readAction(item: JsonObject, path: string, { definitions, problems }: R
 function readPlainAction(item: JsonObject, path: string, plan: Plan, problems: Problems): ScenarioAction {
   const atMillis = numberOf(item, 'atMillis') ?? 0;
   const reason = textOf(item, 'reason');
+  const isOfRoot = textOf(item, 'at') === undefined;
   const what = textOf(item, 'do') as ScenarioAction['do'];
   switch (what) {
     case 'cancel':
       return { do: what, atMillis, ...(reason === undefined ? undefined : { reason }) };
-    case 'wake':
+    case 'wake': {
+      const places = placesIn(ownProperty(item, 'item'));
+      return { do: what, atMillis, ...(places === undefined ? undefined : { item: places }) };
+    }
     case 'terminate':
       return { do: what, atMillis };
     case 'undo':
@@ -202,7 +206,7 @@ function readPlainAction(item: JsonObject, path: string, plan: Plan, problems: P
       return { do: what, atMillis, force: force === true };
     }
     case 'resolve': {
-      const named = nodeAt(textOf(item, 'nodeId') ?? '', at(path, 'nodeId'), plan, problems);
+      const named = nodeAt(textOf(item, 'nodeId') ?? '', at(path, 'nodeId'), plan, problems, isOfRoot);
       const visit = numberOf(item, 'visit');
       const body = ownProperty(item, 'body');
       return {
@@ -219,6 +223,12 @@ function readPlainAction(item: JsonObject, path: string, plan: Plan, problems: P
     default:
       return what satisfies never;
   }
+}
+
+/** One place, or a list of places. */
+function placesIn(value: Json | undefined): readonly number[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  return (Array.isArray(value) ? (value as readonly Json[]) : [value]).map((place) => toNumber(place) ?? 0);
 }
 
 function readExpectation(item: JsonObject, { definitions, problems }: Reading): Expectation {
@@ -273,8 +283,9 @@ function nodeAt(
   path: string,
   plan: Plan,
   problems: Problems,
+  isOfRoot = true,
 ): { readonly nodeId: string; readonly item?: readonly number[] } {
-  const found = findNode(text, plan);
+  const found = findNode(text, plan, isOfRoot);
   if ('problem' in found) {
     problems.error(path, found.problem);
     return { nodeId: text };

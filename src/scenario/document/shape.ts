@@ -56,6 +56,16 @@ const answer: ObjectShape = {
 const when = required(millis, 'Milliseconds from the start.');
 const where = optional(name, 'The workflow node whose execution it is about; the root when left out.');
 
+const place: Shape = { type: 'integer', min: 0, max: 1_000_000, meaning: 'the place of an item, from 0' };
+const item = optional(
+  {
+    type: 'either',
+    options: [place, { type: 'list', of: place, minItems: 1 }],
+    expected: 'a place or a list of places',
+  },
+  'Only the item at this place; a list of places in nested loops, outermost first.',
+);
+
 const action: Shape = {
   type: 'tagged',
   tag: 'do',
@@ -63,7 +73,7 @@ const action: Shape = {
   variants: {
     cancel: { type: 'object', fields: { atMillis: when, at: where, reason: optional(text, 'Why.') } },
     terminate: { type: 'object', fields: { atMillis: when, at: where } },
-    wake: { type: 'object', fields: { atMillis: when, at: where } },
+    wake: { type: 'object', fields: { atMillis: when, at: where, item } },
     undo: { type: 'object', fields: { atMillis: when, at: where, reason: optional(text, 'Why.') } },
     retry: {
       type: 'object',

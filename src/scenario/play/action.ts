@@ -10,11 +10,12 @@ import type { ScenarioAction } from '../scenario.ts';
 /** The event of an action, or the reason for which the API would refuse it. */
 export type ActionAnswer = { readonly event: Event; readonly note: string } | { readonly refusal: string };
 
-/** Whether an action is possible now. */
+/** Whether an action is possible now. `isRootOver`: whether the root of the family has ended. */
 export function act(
   action: ScenarioAction,
   { header, state }: Pick<Run, 'header' | 'state'>,
   journal: Journal,
+  isRootOver: boolean,
 ): ActionAnswer {
   const isChild = header.parent !== undefined;
   switch (action.do) {
@@ -26,10 +27,12 @@ export function act(
     case 'terminate':
       return admitted(state, { type: 'terminated' }, 'Terminated.');
     case 'wake':
-      return admitted(state, { type: 'woken' }, 'Woken.');
+      return admitted(state, { type: 'woken', ...(action.item && { item: action.item }) }, 'Woken.');
     case 'retry':
       return retry(state, action.force, isChild);
     case 'undo':
+      if (isChild && !isRootOver)
+        return { refusal: `It belongs to the execution ${header.root ?? ''}, which is not over.` };
       return undo(action.reason, state, journal);
     case 'resolve':
       return resolve(action, state, journal);

@@ -313,9 +313,9 @@ export class SimulatedExecution {
     }
   }
 
-  /** A person acts, as at the API. */
-  act(action: ScenarioAction): void {
-    const answer = act(action, this.run, this.journal);
+  /** A person acts, as at the API. `isRootOver`: whether the root of the family has ended. */
+  act(action: ScenarioAction, isRootOver: boolean): void {
+    const answer = act(action, this.run, this.journal, isRootOver);
     const entry = { kind: 'action', atMillis: this.#narrator.elapsed(this.#world.now), do: action.do } as const;
     if ('refusal' in answer) {
       this.#narrator.say({ ...entry, accepted: false, note: answer.refusal });

@@ -1,10 +1,10 @@
 import type { RenderContext } from '../../core/context/context.ts';
 import { conditionContext } from '../../core/context/context-of.ts';
-import { placesOf } from '../../core/context/scope.ts';
+import { isOfPlaces, placesOf } from '../../core/context/scope.ts';
 import type { Command, Event } from '../../core/event.ts';
 import { childInput, startedBy } from '../../core/family/child-input.ts';
 import type { TakeBack } from '../../core/family/child-run.ts';
-import { childToken, type Parenting } from '../../core/family/ending.ts';
+import { childToken, isTakenOver, type Parenting } from '../../core/family/ending.ts';
 import { endTold } from '../../core/family/end-told.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { Plan, WorkflowPlan } from '../../core/plan.ts';
@@ -153,17 +153,30 @@ export class SimulatedFamily implements FamilyCommands {
     return { ...input, plan, fingerprint: `${plan.name} ${plan.version} ${canonicalJson(stable ?? input.payload)}` };
   }
 
-  /** An execution of an earlier round that the same visit started with the same input, of which something stands. */
+  /**
+   * An execution of an earlier round that was started with the same input, of which something stands: that of the same visit, or of any item
+   * of a loop, first that of the same place.
+   */
   #findStanding(
     { journal, run }: SimulatedExecution,
-    { nodeId, stage }: Parenting,
+    { nodeId, scope, stage }: Parenting,
     fingerprint: string,
   ): Extract<Event, { type: 'childFound' }>['found'] | undefined {
-    const row = journal.findChild(nodeId, stage.child.visit, run.state.round);
-    if (row === undefined) return undefined;
-    const isSame = row.fingerprint === fingerprint || (row.fingerprint === undefined && row.effect === 'unknown');
-    const state = isSame ? this.#find(row.child)?.run.state : undefined;
-    if (state === undefined) return undefined;
+    const item = placesOf(scope);
+    const found = journal
+      .findChildren(nodeId, run.state.round)
+      .filter((row) =>
+        item === undefined ? row.visit === stage.child.visit : !isTakenOver(run.state.tokens, row.ord),
+      );
+    // Outside of loops only the latest row of the visit counts.
+    const same = (item === undefined ? found.slice(-1) : found).filter(
+      (row) =>
+        row.fingerprint === fingerprint ||
+        (row.fingerprint === undefined && row.effect === 'unknown' && isOfPlaces(row.scope, item)),
+    );
+    const row = same.find((each) => isOfPlaces(each.scope, item)) ?? same[0];
+    const state = row && this.#find(row.child)?.run.state;
+    if (row === undefined || state === undefined) return undefined;
     const { end, ends = 0 } = state;
     // The result of one that succeeded is taken, so that its end counts.
     return { id: row.child, ord: row.ord, ends: end?.status === 'SUCCEEDED' ? ends - 1 : ends };

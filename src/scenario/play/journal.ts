@@ -82,12 +82,11 @@ export class Journal {
     return row === undefined ? undefined : targetOf(row);
   }
 
-  /** The latest row of an earlier round in which the same visit started an execution of which something stands. */
-  findChild(nodeId: string, visit: number, round: number): (StepRow & { readonly child: string }) | undefined {
-    return this.steps.findLast(
+  /** The rows of earlier rounds in which a node started executions of which something stands, oldest first. */
+  findChildren(nodeId: string, round: number): (StepRow & { readonly child: string })[] {
+    return this.steps.filter(
       (step): step is StepRow & { child: string } =>
         step.nodeId === nodeId &&
-        step.visit === visit &&
         step.round < round &&
         step.child !== undefined &&
         step.effect !== undefined &&

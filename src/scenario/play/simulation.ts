@@ -128,7 +128,7 @@ export class Simulation implements World {
   #act(action: ScenarioAction): void {
     const execution = action.at === undefined ? this.root : this.family.latestAt(action.at);
     if (execution !== undefined) {
-      execution.act(action);
+      execution.act(action, this.root.run.state.end !== undefined);
       return;
     }
     const note = `The node ${action.at ?? ''} has started no execution yet.`;

@@ -233,6 +233,23 @@ export function effects(test: StoreUnderTest): void {
     expect(await list(3)).toEqual([1, 4, 6, 12]);
   });
 
+  it('finds the children of earlier rounds that a node started alike, whatever their visits', async () => {
+    const print = '-Az09_-Az09_-Az09_-Az09_-Az09_-Az09_-Az09_-A';
+    await running();
+    await write([
+      effectStep(1, { phase: 'WORKFLOW', fingerprint: print, child: idOf(7), visit: 1 }),
+      effectStep(2, { phase: 'WORKFLOW', fingerprint: `${print}x`, child: idOf(8), visit: 2 }),
+    ]);
+    await retried(2);
+    await write([effectStep(12, { phase: 'WORKFLOW', round: 2, fingerprint: print, child: idOf(9), visit: 4 })]);
+    await retried(3);
+    const found = await test.store.listStandingRequests(idOf(1), 'a', 3, print);
+    expect(found.map(({ child, target }) => [child, target.ord])).toEqual([
+      [idOf(7), 1],
+      [idOf(9), 12],
+    ]);
+  });
+
   it('tells when the visit of an effect began, or the earlier one whose key it sent', async () => {
     await running();
     await write([
