@@ -37,6 +37,7 @@ export const startedDocument: Schema = shape.object({ id: shape.string({ format:
 export const acceptedDocument: Schema = shape.object({
   id: shape.string({ format: 'uuid' }),
   status: shape.string({ description: 'What was taken in, such as REQUEUED.' }),
+  woken: shape.optional(count('Of a wake: the waits that it ends.')),
 });
 
 const summaryFields = {

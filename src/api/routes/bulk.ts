@@ -9,6 +9,8 @@ import { filterFields, filterLists, filterOf, type FilterQuery } from '../execut
 import { bulkDocument } from '../documents/operator-documents.ts';
 import { clamp, optional, reasonField } from '../parameters.ts';
 import { granted } from '../../app/answer.ts';
+import type { WakeKind } from '../../core/transition/wakes.ts';
+import { whatField } from './controls.ts';
 import { answers } from '../documents/route-documentation.ts';
 
 /** Lists: a query repeats the parameter; a body has a list or a single value. */
@@ -44,6 +46,7 @@ const bulkBody = shape.object(
         description: 'Instead of a filter: these, such as a dry run answered.',
       }),
     ),
+    what: whatField,
     reason: reasonField,
     dryRun: optional(shape.boolean({ description: 'true when absent: nothing is changed.' })),
     max: optional(
@@ -63,6 +66,7 @@ interface BulkBody {
     readonly status?: ExecutionStatus | readonly ExecutionStatus[];
     readonly label?: string | readonly string[];
   };
+  readonly what?: readonly WakeKind[] | null;
   readonly reason?: string | null;
   readonly dryRun?: boolean | null;
   readonly max?: number | null;
@@ -88,7 +92,7 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const { action, filter, ids, dryRun, max, reason: given } = request.body as BulkBody;
+      const { action, filter, ids, dryRun, max, what, reason: given } = request.body as BulkBody;
       if ((filter === undefined) === (ids === undefined)) {
         throw new ApiError('invalid_request', 'request: Must have either filter or ids.');
       }
@@ -96,8 +100,13 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       if (action === 'undo' && dryRun === false && (reason?.reason.trim() ?? '') === '') {
         throw new ApiError('invalid_request', 'reason: An undo needs one.');
       }
+      if (action !== 'wake' && what !== undefined && what !== null) {
+        throw new ApiError('invalid_request', 'what: Only a wake has it.');
+      }
+      const kinds = what === undefined || what === null ? undefined : { what };
       const wanted = {
         action,
+        ...kinds,
         ...(ids !== undefined && { ids: [...new Set(ids.map((id) => id.toLowerCase()))] }),
         filter: filterOf(queryOf(filter ?? {})),
         ...reason,
@@ -106,7 +115,7 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       };
       if (wanted.dryRun) return jsonBody(reply, await bulk(api.appFor(request), wanted));
       // Each changed execution gets its own entry, in the transaction that changes it.
-      const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...reason } };
+      const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...kinds, ...reason } };
       const answer = await api.audit.change(request, change, async (app) => granted(await bulk(app, wanted)));
       return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
     },
