@@ -28,6 +28,7 @@ const expected: Readonly<Record<string, string>> = {
   'GET /workflows/:id/events': 'vi ru au op ad',
   'GET /workflows/:id/cancel-preview': 'vi ru au op ad',
   'GET /workflows/:id/children': 'vi ru au op ad',
+  'GET /workflows/:id/terminate-preview': 'vi ru au op ad',
   'GET /workflows/:id/retry-preview': 'vi ru au op ad',
   'GET /workflows/:id/undo-preview': 'vi ru au op ad',
   'GET /workflows/:id/audit': 'vi ru au op ad',

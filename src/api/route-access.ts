@@ -32,6 +32,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /workflows/:id/timeline': viewer,
   'GET /workflows/:id/events': viewer,
   'GET /workflows/:id/cancel-preview': viewer,
+  'GET /workflows/:id/terminate-preview': viewer,
   'GET /workflows/:id/retry-preview': viewer,
   'GET /workflows/:id/undo-preview': viewer,
   'GET /workflows/:id/audit': viewer,

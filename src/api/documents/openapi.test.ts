@@ -53,6 +53,7 @@ describe('/openapi.json', () => {
         'GET /workflows/{id}/steps',
         'GET /workflows/{id}/steps/calls',
         'GET /workflows/{id}/steps/calls/{callId}',
+        'GET /workflows/{id}/terminate-preview',
         'GET /workflows/{id}/timeline',
         'POST /workflows/bulk',
         'POST /workflows/definitions',
