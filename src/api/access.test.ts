@@ -59,6 +59,8 @@ const expected: Readonly<Record<string, string>> = {
   'GET /healthz': 'open',
   'GET /readyz': 'open',
   'POST /workflows/bulk': 'op ad',
+  'GET /session': 'open',
+  'GET /names': 'au ad',
   'GET /cluster': 'vi ru au op ad',
   'GET /holds': 'vi ru au op ad',
   'GET /holds/:id': 'vi ru au op ad',

@@ -34,6 +34,9 @@ import { eventRoutes } from './routes/events.ts';
 import { historyRoutes } from './routes/execution/history.ts';
 import { previewRoutes } from './routes/execution/previews.ts';
 import { timelineRoutes } from './routes/execution/timeline.ts';
+import { namesRoute } from './routes/installation/names.ts';
+import { sessionRoute } from './routes/installation/session.ts';
+import { type Installation, unknownInstallation } from './installation.ts';
 import { executionRoutes } from './routes/executions.ts';
 import { topRoutes } from './routes/top.ts';
 import { uiRoutes } from './routes/ui.ts';
@@ -88,6 +91,8 @@ export interface ServerOptions {
   /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  /** What callers may know of the installation. */
+  readonly installation?: Installation;
 }
 
 /** Limits of the server. */
@@ -210,6 +215,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
   if (servesApi) {
     apiRoutes(server, api, { definition, auditLog });
     if (options.ui !== undefined) uiRoutes(server, options.ui);
+    const { installation = unknownInstallation, version } = options;
+    sessionRoute(server, {
+      now: () => app.clock.now(),
+      installation,
+      version,
+      isProtected: authenticator !== undefined,
+    });
+    namesRoute(server, installation);
     indexRoute(server);
   }
   let document: string | undefined;

@@ -28,6 +28,7 @@ import { metricsContentType, PrometheusTelemetry } from '../telemetry/prometheus
 import { accessOptions } from './access/authenticator.ts';
 import { createCallbackIssuer, withoutAsyncNodes } from './access/callback-addresses.ts';
 import { resolveCallbackKeys } from './access/callback-keys.ts';
+import { installationOf } from './access/installation.ts';
 import { createQueue, createStore, type QueueChoice } from './backends.ts';
 import { createCaller } from './caller.ts';
 import { definitionLimits, engineSettings } from './engine-settings.ts';
@@ -269,6 +270,7 @@ async function buildApi(
     log: telemetry,
     version,
     definitionSchema: definitionJsonSchema(definitionLimits(config)),
+    installation: installationOf(config, foundations.secrets),
     ...(await accessOptions(config, app.clock, telemetry)),
     ui: uiFilesOf(config, telemetry),
     ...(tls === undefined ? {} : { tls }),
