@@ -19,6 +19,7 @@ const expected: Readonly<Record<string, string>> = {
   'POST /workflows/definitions/:name/:version/run': 'ru au op ad',
   'GET /workflows': 'vi ru au op ad',
   'GET /workflows/top': 'vi ru au op ad',
+  'GET /workflows/counts': 'vi ru au op ad',
   'GET /workflows/:id': 'vi ru au op ad',
   'GET /workflows/:id/definition': 'vi ru au op ad',
   'GET /workflows/:id/steps': 'vi ru au op ad',

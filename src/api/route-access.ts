@@ -24,6 +24,7 @@ const table: Readonly<Record<string, Access>> = {
 
   'GET /workflows': viewer,
   'GET /workflows/top': viewer,
+  'GET /workflows/counts': viewer,
   'GET /workflows/:id': viewer,
   'GET /workflows/:id/children': viewer,
   'GET /workflows/:id/definition': viewer,

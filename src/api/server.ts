@@ -31,6 +31,7 @@ import { controlRoutes } from './routes/controls.ts';
 import { definitionRoutes } from './routes/definitions.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { eventRoutes } from './routes/events.ts';
+import { countRoutes } from './routes/execution/counts.ts';
 import { historyRoutes } from './routes/execution/history.ts';
 import { previewRoutes } from './routes/execution/previews.ts';
 import { timelineRoutes } from './routes/execution/timeline.ts';
@@ -253,6 +254,7 @@ function apiRoutes(
         executionRoutes(scope, api);
         historyRoutes(scope, api);
         timelineRoutes(scope, api);
+        countRoutes(scope, api);
         previewRoutes(scope, api);
         controlRoutes(scope, api);
         bulkRoutes(scope, api);

@@ -203,6 +203,7 @@ export async function buildServer(context: BuildContext, parts: ServerParts): Pr
     tokens: { verify: (token) => context.callbackTokens().verify(token) },
     masker,
     limits: settings.limits,
+    callTimes: { usual: settings.requestTimeoutMillis, max: settings.maxTimeoutMillis },
     maxHistoryBody: settings.maxHistoryBody,
     maxOutputBytes: config.runtime.maxOutputBytes,
     variable: (name) => secrets.variable(name),

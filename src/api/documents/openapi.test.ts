@@ -39,6 +39,7 @@ describe('/openapi.json', () => {
         'GET /schema/definition.json',
         'GET /session',
         'GET /workflows',
+        'GET /workflows/counts',
         'GET /workflows/definitions',
         'GET /workflows/definitions/{id}',
         'GET /workflows/definitions/{name}/{version}',

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
+import { type Place, placeStates } from '../../core/view/place.ts';
 import { bulk, type BulkAction, bulkLimits } from '../../app/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument, statusNames } from '../documents/documents.ts';
@@ -24,6 +25,16 @@ const oneOrMore = {
     type: ['array', 'string'],
     ...filterLists.label,
     description: 'name:value, or a list of them: all must hold.',
+  }),
+  state: shape.optional({
+    type: ['array', 'string'],
+    ...filterLists.state,
+    description: 'One, or a list: any of them.',
+  }),
+  callStatus: shape.optional({
+    type: ['array', 'string'],
+    ...filterLists.callStatus,
+    description: 'One, or a list: any of them.',
   }),
 };
 
@@ -62,7 +73,9 @@ const bulkBody = shape.object(
 interface BulkBody {
   readonly action: BulkAction;
   readonly ids?: readonly string[];
-  readonly filter?: Omit<FilterQuery, 'status' | 'label'> & {
+  readonly filter?: Omit<FilterQuery, 'status' | 'label' | 'state' | 'callStatus'> & {
+    readonly state?: Place['state'] | readonly Place['state'][];
+    readonly callStatus?: string | readonly string[];
     readonly status?: ExecutionStatus | readonly ExecutionStatus[];
     readonly label?: string | readonly string[];
   };
@@ -122,12 +135,22 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
   );
 }
 
-function queryOf({ status, label, ...rest }: NonNullable<BulkBody['filter']>): FilterQuery {
+function queryOf({ status, label, state, callStatus, ...rest }: NonNullable<BulkBody['filter']>): FilterQuery {
   const statuses = listOf(status);
   const unknown = statuses?.find((name) => !statusNames.includes(name));
   if (unknown !== undefined) throw new ApiError('invalid_request', `filter.status: ${unknown} is no status.`);
+  const states = listOf(state);
+  const other = states?.find((name) => !placeStates.includes(name));
+  if (other !== undefined) throw new ApiError('invalid_request', `filter.state: ${other} is no state of a place.`);
   const labels = listOf(label);
-  return { ...rest, ...(statuses && { status: statuses }), ...(labels && { label: labels }) };
+  const codes = listOf(callStatus);
+  return {
+    ...rest,
+    ...(statuses && { status: statuses }),
+    ...(labels && { label: labels }),
+    ...(states && { state: states }),
+    ...(codes && { callStatus: codes }),
+  };
 }
 
 function listOf<T extends string>(value: T | readonly T[] | undefined): readonly T[] | undefined {

@@ -48,6 +48,8 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
     async (request, reply) => {
       const query = request.query as FilterQuery & PageQuery;
       const page = await listExecutions(api.appFor(request), filterOf(query), pageOf(query, listLimits));
+      // Tells how far a page came whose filter no index answers.
+      if (page.scanned !== undefined && page.cursor !== undefined) reply.header('x-scanned', String(page.scanned));
       return jsonPageBody(reply, page);
     },
   );
