@@ -11,7 +11,7 @@ import type { AppContext } from '../context.ts';
 import { refuseChild } from '../family/refuse-child.ts';
 import { effectsOf, inUndoOrder, standingOf, unfinishedOf } from '../queries/effects.ts';
 import { decidingEnv, isOver, runOf } from '../queries/run-view.ts';
-import type { Revised } from '../queries/status.ts';
+import { type Revised, revisedAt } from '../queries/status.ts';
 import { undoConflict } from '../settle.ts';
 import { cancelled, effectOf } from './cancelled.ts';
 import { maxPreviews, type PreviewPage, type PreviewRange, renderAll } from './rendering.ts';
@@ -57,21 +57,20 @@ export async function preview(
 ): Promise<Answer<Revised<Preview>>> {
   const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
-  const { seq, inboxSeq } = detail;
-  const revision = { seq, inboxSeq };
-  if (isKnown?.(revision) === true) return granted({ revision });
+  const at = revisedAt(detail);
+  if (isKnown?.(at.revision) === true) return granted(at);
   const answer = await foresights[kind](app, detail);
   if (!answer.ok) return answer;
   const { run, calls, stands, endsAs } = answer.value;
   const page = await calls(range);
-  if (!isWhole) return granted({ revision, value: page });
+  if (!isWhole) return granted({ ...at, value: page });
   const rest = {
     inFlight: await callsInFlight(app, run),
     stands: await standsOf(app, run, stands(await effectsOf(app, detail))),
     wouldEndAs: endsAs,
   };
   const items = kind === 'retry' ? page.items.map((item) => ({ ...item, sendsEarlierKey: true })) : page.items;
-  return granted({ revision, value: { ...page, items, rest } });
+  return granted({ ...at, value: { ...page, items, rest } });
 }
 
 const foresights: Readonly<Record<PreviewKind, Foresee>> = { cancel, terminate, retry, undo };

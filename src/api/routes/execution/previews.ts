@@ -6,7 +6,7 @@ import { type ApiContext, jsonBody, jsonPageBody } from '../../context.ts';
 import { errorDocument, previewDocument, wholePreviewDocument } from '../../documents/documents.ts';
 import { answers } from '../../documents/route-documentation.ts';
 import * as shape from '../../documents/schema.ts';
-import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withEtag } from '../../http/conditional.ts';
+import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withRevision } from '../../http/conditional.ts';
 import { refusalBody } from '../../http/failure.ts';
 import { clamp, idOf, idParameters, pageFields, type PageQuery } from '../../parameters.ts';
 
@@ -66,8 +66,8 @@ export function previewRoutes(server: FastifyInstance, api: ApiContext): void {
           isKnown: knownBy(request),
         });
         if (!answer.ok) return refusalBody(reply, answer);
-        const { revision, value } = answer.value;
-        withEtag(reply, revision);
+        const { value } = answer.value;
+        withRevision(reply, answer.value);
         if (value === undefined) return unchangedBody(reply);
         const { items, next, rest } = value;
         if (rest === undefined)
