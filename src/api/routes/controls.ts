@@ -8,7 +8,7 @@ import { type Accepted, cancel, terminate, wake } from '../../app/control.ts';
 import { redeliver, resolve, type Resolution, retry, undo } from '../../app/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents/documents.ts';
-import { ifMatch } from '../http/entity-tags.ts';
+import { ifMatch } from '../http/caching/entity-tags.ts';
 import { ApiError, refusalBody } from '../http/failure.ts';
 import { type WakeKind, wakeKinds, type WakeRequest } from '../../core/transition/wakes.ts';
 import { headerOf, idOf, idParameters, maxFilterLength, maxReason, optional, reasonField } from '../parameters.ts';

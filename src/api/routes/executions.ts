@@ -6,7 +6,7 @@ import { listExecutions } from '../../app/view/summaries.ts';
 import { type ApiContext, jsonBody, jsonPageBody, jsonTextBody } from '../context.ts';
 import { childDocument, errorDocument, executionDocument, summaryDocument } from '../documents/documents.ts';
 import { type FilterQuery, filterFields, filterOf } from '../execution-filter.ts';
-import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withRevision } from '../http/conditional.ts';
+import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withRevision } from '../http/caching/conditional.ts';
 import { refusalBody } from '../http/failure.ts';
 import { bodiesField, idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';

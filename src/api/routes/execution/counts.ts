@@ -7,7 +7,7 @@ import { countsDocument } from '../../documents/operator-documents.ts';
 import { answers } from '../../documents/route-documentation.ts';
 import * as shape from '../../documents/schema.ts';
 import { filterFields, filterOf, type FilterQuery } from '../../execution-filter.ts';
-import { SharedAnswers } from '../../http/shared-answers.ts';
+import { SharedAnswers } from '../../http/caching/shared-answers.ts';
 
 const query = shape.object(
   {

@@ -6,7 +6,13 @@ import { errorDocument } from '../../documents/documents.ts';
 import { answers } from '../../documents/route-documentation.ts';
 import * as shape from '../../documents/schema.ts';
 import { callDetailDocument, timelineDocument } from '../../documents/timeline-documents.ts';
-import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withRevision } from '../../http/conditional.ts';
+import {
+  knownBy,
+  revisedAnswers,
+  revisionHeaders,
+  unchangedBody,
+  withRevision,
+} from '../../http/caching/conditional.ts';
 import { refusalBody } from '../../http/failure.ts';
 import { clamp, idOf, idParameters, pageFields, type PageQuery } from '../../parameters.ts';
 

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../ports/clock.ts';
-import { ApiError } from './failure.ts';
+import type { Clock, Timer } from '../../../ports/clock.ts';
+import { ApiError } from '../failure.ts';
 
 /** How long an answer is good for equal questions. */
 const freshMillis = 2_000;

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Revision } from '../../ports/store/revision.ts';
-import type { DocumentedAnswer } from '../documents/route-documentation.ts';
-import type { Revised } from '../../app/queries/status.ts';
-import { headerOf } from '../parameters.ts';
+import type { Revision } from '../../../ports/store/revision.ts';
+import type { DocumentedAnswer } from '../../documents/route-documentation.ts';
+import type { Revised } from '../../../app/queries/status.ts';
+import { headerOf } from '../../parameters.ts';
 import { etagOf, holdsFor, ifNoneMatch } from './entity-tags.ts';
 
 /** The documentation of a read that answers 304 where the client has the current revision. */

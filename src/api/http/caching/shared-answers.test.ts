@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { VirtualClock } from '../../../simulator/virtual-clock.ts';
+import { VirtualClock } from '../../../../simulator/virtual-clock.ts';
 import { SharedAnswers } from './shared-answers.ts';
 
 function asked(): {
