@@ -57,6 +57,7 @@ export function appOver(
     tokens: { verify: verifyToken },
     masker: { text: (text) => text, json: (value: Json) => value, headers: (headers) => headers },
     limits: defaultEngineSettings.limits,
+    callTimes: { usual: defaultEngineSettings.requestTimeoutMillis, max: defaultEngineSettings.maxTimeoutMillis },
     maxHistoryBody: defaultEngineSettings.maxHistoryBody,
     maxOutputBytes: defaultEngineSettings.maxOutputBytes,
     variable: () => undefined,

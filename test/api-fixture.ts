@@ -101,6 +101,7 @@ export class ApiFixture {
       tokens: this.tokens,
       masker: new Masker({ values: () => secretValues }),
       limits: defaultEngineSettings.limits,
+      callTimes: { usual: defaultEngineSettings.requestTimeoutMillis, max: defaultEngineSettings.maxTimeoutMillis },
       maxHistoryBody: defaultEngineSettings.maxHistoryBody,
       maxOutputBytes: defaultEngineSettings.maxOutputBytes,
       variable: () => undefined,

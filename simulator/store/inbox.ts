@@ -36,7 +36,7 @@ export function admitted(x: StoredExecution, row: InboxRow, bodyHash: string | u
   });
   x.inboxSeq += 1;
   if (x.dueAt !== null) x.dueAt = Math.min(x.dueAt, now);
-  return acceptedOf(state, x.claim);
+  return acceptedOf(state, x.claim, answer);
 }
 
 /**

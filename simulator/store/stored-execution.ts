@@ -202,6 +202,17 @@ export function stands(x: StoredExecution): boolean {
   return x.summary.maybeStanding && x.steps.some((step) => isStanding(stepOf(x.id, step)));
 }
 
+/** Whether what stands of an execution is what a filter wants. */
+function standsSo(x: StoredExecution, wanted: NonNullable<ExecutionFilter['standing']>): boolean {
+  if (typeof wanted === 'boolean') return stands(x) === wanted;
+  if (!stands(x)) return false;
+  const isUnknown = x.steps.some((step) => {
+    const { effect, undo } = stepOf(x.id, step);
+    return effect === 'unknown' && undo !== 'accepted' && isStanding(stepOf(x.id, step));
+  });
+  return isUnknown === (wanted === 'unknown');
+}
+
 /** Returns the execution as lists show it. */
 export function recordOf(x: StoredExecution): ExecutionRecord {
   const { id, slot, name, version, definitionHash, createdAt, labels, summary } = x;
@@ -250,7 +261,8 @@ export function matches(x: StoredExecution, filter: ExecutionFilter): boolean {
     (filter.completedBefore === undefined || (completedAt !== undefined && completedAt < filter.completedBefore)) &&
     (filter.parent === undefined || x.family.parent?.id === filter.parent) &&
     (filter.root === undefined || (x.family.parent === undefined) === filter.root) &&
-    (filter.standing === undefined || stands(x) === filter.standing) &&
+    (filter.standing === undefined || standsSo(x, filter.standing)) &&
+    (filter.ids === undefined || (x.id >= filter.ids[0] && x.id <= filter.ids[1])) &&
     (filter.hook === undefined || hookOf(x) === filter.hook)
   );
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { Authentication, Authenticator } from '../security/authenticator.ts';
 import type { Principal } from '../security/principal.ts';
-import { allows } from '../security/roles.ts';
+import { allows, isRole } from '../security/roles.ts';
 import type { ErrorCode } from './error-registry.ts';
 import { errorRegistry } from './error-registry.ts';
 import { type ApiLog, sendError } from './http/failure.ts';
@@ -105,6 +105,8 @@ function judge(
     sendError(reply, code, [sentence]);
     return false;
   };
+  // Callers without good credentials learn here how to get some; wrong ones count as elsewhere.
+  if (needs === 'session' && (found.kind === 'missing' || found.kind === 'invalid')) return true;
   switch (found.kind) {
     case 'missing':
     case 'invalid':
@@ -120,8 +122,8 @@ function judge(
   }
   const { principal } = found;
   request.principal = principal;
-  const isRole = needs !== 'metrics' && needs !== 'nothing' && needs !== 'page' && needs !== 'token';
-  const role = isRole ? needs : 'viewer';
+  if (needs === 'session') return true;
+  const role = isRole(needs) ? needs : 'viewer';
   if (!allows(principal.roles, role)) return reject('forbidden', 'forbidden', `This needs the role ${role}.`);
   if (isWhole === true && principal.definitions !== undefined) {
     return reject('forbidden', 'forbidden', 'This needs credentials that are not limited to some definitions.');

@@ -4,9 +4,10 @@ import type { Role } from '../security/roles.ts';
 export interface Access {
   /**
    * A role, or: `nothing`; `page`, no credentials, but the guard of a server without authentication applies; `token`, a
-   * callback token that the route itself checks; `metrics`, the role viewer unless metrics are public.
+   * callback token that the route itself checks; `metrics`, the role viewer unless metrics are public; `session`: as
+   * `page`, but good credentials are told apart.
    */
-  readonly needs: Role | 'nothing' | 'page' | 'token' | 'metrics';
+  readonly needs: Role | 'nothing' | 'page' | 'token' | 'metrics' | 'session';
   /** The answer covers more than single definitions, so callers limited to some definitions are refused. */
   readonly isWhole?: true;
 }
@@ -23,6 +24,7 @@ const table: Readonly<Record<string, Access>> = {
 
   'GET /workflows': viewer,
   'GET /workflows/top': viewer,
+  'GET /workflows/counts': viewer,
   'GET /workflows/:id': viewer,
   'GET /workflows/:id/children': viewer,
   'GET /workflows/:id/definition': viewer,
@@ -32,6 +34,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /workflows/:id/timeline': viewer,
   'GET /workflows/:id/events': viewer,
   'GET /workflows/:id/cancel-preview': viewer,
+  'GET /workflows/:id/terminate-preview': viewer,
   'GET /workflows/:id/retry-preview': viewer,
   'GET /workflows/:id/undo-preview': viewer,
   'GET /workflows/:id/audit': viewer,
@@ -63,6 +66,9 @@ const table: Readonly<Record<string, Access>> = {
   'PUT /holds/:id': { needs: 'operator', isWhole: true },
   'DELETE /holds/:id': { needs: 'operator', isWhole: true },
   'GET /audit': { needs: 'admin', isWhole: true },
+
+  'GET /session': { needs: 'session' },
+  'GET /names': author,
 
   'GET /openapi.json': viewer,
   'GET /schema/definition.json': viewer,

@@ -9,6 +9,7 @@ import { addressesWithin } from '../security/addresses.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import { AnswerPlaces, limitAnswers } from './http/answer-places.ts';
 import { Audit } from './audit.ts';
+import { apiRoutes } from './api-routes.ts';
 import { addGate, type AuthRejection } from './authentication.ts';
 import { CallbackLimits } from './http/callback-limits.ts';
 import { answerClientError } from './http/client-errors.ts';
@@ -21,27 +22,11 @@ import { measureWork } from './http/long-turns.ts';
 import { OpenRequests } from './http/open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './documents/openapi.ts';
 import { addressOf, headerOf } from './parameters.ts';
-import { bulkRoutes } from './routes/bulk.ts';
 import { type GuardPolicy, type GuardRefusal, RequestGuard } from './http/request-guard.ts';
 import { appFor } from './request-store.ts';
-import { auditRoutes, executionAuditRoutes } from './routes/audit.ts';
-import { callbackPageRoute } from './routes/callback-page.ts';
-import { callbackRoutes } from './routes/callbacks.ts';
-import { controlRoutes } from './routes/controls.ts';
-import { definitionRoutes } from './routes/definitions.ts';
-import { clusterRoutes } from './routes/cluster.ts';
-import { eventRoutes } from './routes/events.ts';
-import { historyRoutes } from './routes/execution/history.ts';
-import { previewRoutes } from './routes/execution/previews.ts';
-import { timelineRoutes } from './routes/execution/timeline.ts';
-import { executionRoutes } from './routes/executions.ts';
-import { topRoutes } from './routes/top.ts';
-import { uiRoutes } from './routes/ui.ts';
+import { type Installation, unknownInstallation } from './installation.ts';
 import type { UiFiles } from './http/ui-files.ts';
-import { holdRoutes } from './routes/holds.ts';
-import { indexRoute } from './routes/index-page.ts';
 import { type Health, operationRoutes } from './routes/operations.ts';
-import { runRoutes } from './routes/runs.ts';
 import type { ServerTls } from './http/server-tls.ts';
 import { compileValidator } from './validation.ts';
 
@@ -88,6 +73,8 @@ export interface ServerOptions {
   /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  /** What callers may know of the installation. */
+  readonly installation?: Installation;
 }
 
 /** Limits of the server. */
@@ -208,9 +195,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const definition = options.definitionSchema as Schema;
   const { servesApi = true } = options;
   if (servesApi) {
-    apiRoutes(server, api, { definition, auditLog });
-    if (options.ui !== undefined) uiRoutes(server, options.ui);
-    indexRoute(server);
+    apiRoutes(server, api, {
+      definition,
+      auditLog,
+      version: options.version,
+      isProtected: authenticator !== undefined,
+      installation: options.installation ?? unknownInstallation,
+      ...(options.ui !== undefined && { ui: options.ui }),
+    });
   }
   let document: string | undefined;
   operationRoutes(server, {
@@ -224,38 +216,6 @@ export function createServer(options: ServerOptions): FastifyInstance {
     }),
   });
   return server;
-}
-
-/** Registers everything but health, metrics and the API's description. */
-function apiRoutes(
-  server: FastifyInstance,
-  api: ApiContext,
-  { definition, auditLog }: { readonly definition: Schema; readonly auditLog: ServerOptions['auditLog'] },
-): void {
-  for (const prefix of ['/workflows', '/sagas']) {
-    server.register(
-      (scope, _options, done) => {
-        runRoutes(scope, api);
-        definitionRoutes(scope, api, definition);
-        executionRoutes(scope, api);
-        historyRoutes(scope, api);
-        timelineRoutes(scope, api);
-        previewRoutes(scope, api);
-        controlRoutes(scope, api);
-        bulkRoutes(scope, api);
-        topRoutes(scope, api);
-        executionAuditRoutes(scope, api);
-        eventRoutes(scope, api);
-        callbackRoutes(scope, api);
-        callbackPageRoute(scope, api);
-        done();
-      },
-      { prefix },
-    );
-  }
-  holdRoutes(server, api);
-  clusterRoutes(server, api);
-  auditRoutes(server, { store: auditLog, app: api.app });
 }
 
 /** Creates ids that are unique across processes. Uses a client's own id if it is harmless. */

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../core/value/json.ts';
 import type { ExecutionStatus } from '../core/state.ts';
 import { waitsOf } from '../core/waits.ts';
+import type { WakeKind } from '../core/transition/wakes.ts';
 import { StoreUnavailable } from '../ports/store.ts';
 import { turns } from '../engine/turns.ts';
 import type { Answer } from './answer.ts';
@@ -18,6 +19,8 @@ export interface BulkRequest {
   readonly filter: FindFilter;
   /** The executions to change, at most `bulkLimits.ids`; the filter is then ignored. */
   readonly ids?: readonly string[];
+  /** What a wake ends; absent: sleeps. */
+  readonly what?: readonly WakeKind[];
   /** Reason for the audit log, and for the history of cancelled executions. */
   readonly reason?: string;
   /** Whether to report only what would change. */
@@ -53,21 +56,37 @@ const defaultStatuses: Readonly<Record<Exclude<BulkAction, 'redeliver'>, readonl
   undo: ['SUCCEEDED'],
 };
 
-/** Adds the default of the action to the filter: failed hooks for a redelivery, else {@link defaultStatuses}. */
-function completed(action: BulkAction, filter: FindFilter): FindFilter {
+/** Statuses of executions that wait for the next attempt of a call, or whose call is blocked. */
+const callingStatuses: readonly ExecutionStatus[] = ['IN_PROGRESS', 'COMPENSATING'];
+
+/** The statuses in which a change may be possible. */
+function statusesFor({ action, what = ['sleep'] }: Pick<BulkRequest, 'action' | 'what'>): readonly ExecutionStatus[] {
+  if (action === 'redeliver') return [];
+  if (action !== 'wake' || (what.length === 1 && what[0] === 'sleep')) return defaultStatuses[action];
+  return what.includes('sleep') ? [...defaultStatuses.wake, ...callingStatuses] : callingStatuses;
+}
+
+/** Adds the default of the action to the filter: failed hooks for a redelivery, else {@link statusesFor}. */
+function completed(request: BulkRequest): FindFilter {
+  const { action, filter } = request;
   if (action === 'redeliver') return { hook: 'failed', ...filter };
   // A child is undone with the execution that started it.
   if (action === 'undo' && filter.statuses === undefined) return { statuses: ['SUCCEEDED'], root: true, ...filter };
-  return { statuses: defaultStatuses[action], ...filter };
+  return { statuses: statusesFor(request), ...filter };
 }
 
-type Change = (app: AppContext, id: string, reason: string | undefined) => Promise<Answer<Accepted>>;
+type Change = (
+  app: AppContext,
+  id: string,
+  reason: string | undefined,
+  what: readonly WakeKind[] | undefined,
+) => Promise<Answer<Accepted>>;
 
 const changes: Readonly<Record<BulkAction, Change>> = {
   retry: (app, id) => retry(app, id, false),
   cancel,
   terminate: (app, id) => terminate(app, id),
-  wake: (app, id) => wake(app, id),
+  wake: (app, id, _reason, what) => wake(app, id, what === undefined ? {} : { what }),
   redeliver: (app, id) => redeliver(app, id, false),
   undo: (app, id, reason) => undo(app, id, reason ?? 'Undone.'),
 };
@@ -100,7 +119,7 @@ export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonO
     for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
       if (isAway || app.clock.monotonic() > end) return;
       try {
-        const answer = await changes[request.action](app, id, request.reason);
+        const answer = await changes[request.action](app, id, request.reason, request.what);
         if (answer.ok) done.push(id);
         else errors.push({ id, code: answer.code, errors: answer.errors });
       } catch (error) {
@@ -122,11 +141,12 @@ export async function bulk(app: AppContext, request: BulkRequest): Promise<JsonO
 /** Selects the ids before any change, since changes move executions between pages. */
 async function select(
   app: AppContext,
-  { action, filter, ids: named, max }: BulkRequest,
+  request: BulkRequest,
   end: number,
 ): Promise<{ readonly ids: readonly string[]; readonly more: boolean }> {
+  const { ids: named, max } = request;
   if (named !== undefined) return { ids: named, more: false };
-  const wanted = completed(action, filter);
+  const wanted = completed(request);
   const ids: string[] = [];
   let cursor: string | undefined;
   do {
@@ -145,10 +165,11 @@ async function select(
  * What matching executions wait for that are not over and whose status rules the action out, as `{ state, count }`.
  * Explains an answer in which nothing was done. Absent if the filter names statuses, or there are none.
  */
-async function othersOf(app: AppContext, { action, filter, ids }: BulkRequest): Promise<JsonObject> {
+async function othersOf(app: AppContext, request: BulkRequest): Promise<JsonObject> {
+  const { action, filter, ids } = request;
   // Only an execution that is over has a hook to redeliver.
   if (action === 'redeliver') return {};
-  const statuses = activeStatuses.filter((status) => !defaultStatuses[action].includes(status));
+  const statuses = activeStatuses.filter((status) => !statusesFor(request).includes(status));
   if (ids !== undefined || filter.statuses !== undefined || statuses.length === 0) return {};
   const counts = new Map<string, number>();
   let cursor: string | undefined;

@@ -2,6 +2,7 @@ import type { CoreLimits } from '../core/run.ts';
 import type { Json } from '../core/value/json.ts';
 import type { Plan } from '../core/plan.ts';
 import type { State } from '../core/state.ts';
+import type { CallTimes } from '../core/view/stuck.ts';
 import type { CallbackVerification } from '../ports/callback-token.ts';
 import type { StoredItem } from '../ports/queue.ts';
 import type { Clock, Entropy } from '../ports/clock.ts';
@@ -116,6 +117,8 @@ export interface AppContext {
     headers(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>>;
   };
   readonly limits: CoreLimits;
+  /** The time limits of calls. */
+  readonly callTimes: CallTimes;
   /** Characters of a body shown in a history row; longer bodies are cut and marked. */
   readonly maxHistoryBody: number;
   /** Bytes of outputs that one template or condition may read from the store. */

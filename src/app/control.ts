@@ -1,4 +1,5 @@
 import { slotOf } from '../core/value/slot.ts';
+import type { WakeRequest } from '../core/transition/wakes.ts';
 import type { InboxEvent, OfferResult } from '../ports/store.ts';
 import { type Answer, changedSince, granted, refused, type Refusal, unknownExecution } from './answer.ts';
 import { type AppContext, reasonWithout } from './context.ts';
@@ -6,6 +7,8 @@ import { type AppContext, reasonWithout } from './context.ts';
 /** An accepted change: it is durable, but the execution may not show it yet. */
 export interface Accepted {
   readonly id: string;
+  /** Of a wake: the number of waits that it ends. */
+  readonly woken?: number;
 }
 
 /**
@@ -25,9 +28,9 @@ export function terminate(app: AppContext, id: string): Promise<Answer<Accepted>
   return offer(app, id, (inboxId) => ({ type: 'terminated', inboxId }));
 }
 
-/** Ends the sleep of every sleeping branch, or of one item, or starts an execution before its `startAt`. */
-export async function wake(app: AppContext, id: string, item?: readonly number[]): Promise<Answer<Accepted>> {
-  const answer = await offer(app, id, (inboxId) => ({ type: 'woken', inboxId, ...(item !== undefined && { item }) }));
+/** Ends waits: sleeps by default, also the wait for `startAt`; waits for the next attempt of a call; blocks of calls. */
+export async function wake(app: AppContext, id: string, request: WakeRequest = {}): Promise<Answer<Accepted>> {
+  const answer = await offer(app, id, (inboxId) => ({ type: 'woken', inboxId, ...request }));
   return answer.ok ? answer : withSleepers(app, id, answer);
 }
 
@@ -57,9 +60,9 @@ export async function offer(
   const result = await app.store.offer({ executionId: id, row, ...(expected !== undefined && { expected }) }, now);
   const refusal = refusalOf(id, result);
   if (refusal !== undefined) return refusal;
-  const heldBy = result.kind === 'accepted' ? result.heldBy : undefined;
+  const { heldBy, woken } = result.kind === 'accepted' ? result : {};
   app.engine.ring({ id, slot: slotOf(id), dueAt: now, ...(heldBy !== undefined && { heldBy }) });
-  return granted({ id });
+  return granted({ id, ...(woken !== undefined && { woken }) });
 }
 
 function refusalOf(id: string, result: OfferResult): Refusal | undefined {

@@ -3,8 +3,8 @@ import { Option } from 'commander';
 import type { JsonObject } from '../core/value/json.ts';
 import { CliProblem } from './terminal.ts';
 
-const lists: ReadonlySet<string> = new Set(['status', 'label']);
-const flags: ReadonlySet<string> = new Set(['standing', 'root']);
+const lists: ReadonlySet<string> = new Set(['status', 'label', 'state', 'callStatus']);
+const flags: ReadonlySet<string> = new Set(['root', 'stuck']);
 const names: readonly string[] = [
   'status',
   'name',
@@ -15,6 +15,12 @@ const names: readonly string[] = [
   'host',
   'hook',
   'standing',
+  'state',
+  'nodeId',
+  'hold',
+  'stuck',
+  'idPrefix',
+  'callStatus',
   'parent',
   'root',
   'startedAfter',
@@ -58,6 +64,8 @@ export function filterOf(where: readonly string[], host?: string): JsonObject {
     if (filter.has(name)) throw new CliProblem(`--where has ${name} twice.`);
     if (flags.has(name) && value !== 'true' && value !== 'false')
       throw new CliProblem(`--where ${name} must be true or false.`);
+    if (name === 'standing' && !['true', 'false', 'unknown', 'succeeded'].includes(value))
+      throw new CliProblem('--where standing must be true, false, unknown or succeeded.');
     if (name === 'hook' && value !== 'pending' && value !== 'failed')
       throw new CliProblem('--where hook must be pending or failed.');
     filter.set(name, flags.has(name) ? value === 'true' : value);

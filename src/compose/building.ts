@@ -28,6 +28,7 @@ import { metricsContentType, PrometheusTelemetry } from '../telemetry/prometheus
 import { accessOptions } from './access/authenticator.ts';
 import { createCallbackIssuer, withoutAsyncNodes } from './access/callback-addresses.ts';
 import { resolveCallbackKeys } from './access/callback-keys.ts';
+import { installationOf } from './access/installation.ts';
 import { createQueue, createStore, type QueueChoice } from './backends.ts';
 import { createCaller } from './caller.ts';
 import { definitionLimits, engineSettings } from './engine-settings.ts';
@@ -202,6 +203,7 @@ export async function buildServer(context: BuildContext, parts: ServerParts): Pr
     tokens: { verify: (token) => context.callbackTokens().verify(token) },
     masker,
     limits: settings.limits,
+    callTimes: { usual: settings.requestTimeoutMillis, max: settings.maxTimeoutMillis },
     maxHistoryBody: settings.maxHistoryBody,
     maxOutputBytes: config.runtime.maxOutputBytes,
     variable: (name) => secrets.variable(name),
@@ -269,6 +271,7 @@ async function buildApi(
     log: telemetry,
     version,
     definitionSchema: definitionJsonSchema(definitionLimits(config)),
+    installation: installationOf(config, foundations.secrets),
     ...(await accessOptions(config, app.clock, telemetry)),
     ui: uiFilesOf(config, telemetry),
     ...(tls === undefined ? {} : { tls }),

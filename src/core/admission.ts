@@ -1,10 +1,11 @@
 import type { CallbackEvent, ChildEndedEvent, Event, ResolvedEvent } from './event.ts';
 import { addressee } from './transition/callback.ts';
 import { blockedOf, isBlocked } from './call/attempting.ts';
-import { isOfPlaces, placesOf } from './context/scope.ts';
+import { placesOf } from './context/scope.ts';
 import { allSettleable } from './transition/resolve.ts';
 import type { State, Token } from './state.ts';
 import { awaitsCalls } from './summary.ts';
+import { wakeable, type WakeRequest } from './transition/wakes.ts';
 
 /** An event that can be stored in the inbox. */
 export type AdmissibleEvent =
@@ -20,7 +21,8 @@ export interface SeenCallback {
 
 /** The result of {@link admit}. The caller appends the event to the inbox only if it is `accepted`. */
 export type Admission =
-  | { readonly kind: 'accepted' }
+  /** `woken`: the number of waits that a wake ends. */
+  | { readonly kind: 'accepted'; readonly woken?: number }
   | { readonly kind: 'duplicate'; readonly pending: boolean }
   | { readonly kind: 'other_body' }
   | { readonly kind: 'earlier_operation' }
@@ -52,7 +54,7 @@ export function admit(
     case 'terminated':
       return state.end === undefined ? accepted : conflict(overText(state));
     case 'woken':
-      return admitWake(state, event.item);
+      return admitWake(state, event);
     case 'resolved':
       return admitResolve(state, event);
   }
@@ -105,12 +107,22 @@ function admitCancel(state: State): Admission {
   );
 }
 
-function admitWake(state: State, item: readonly number[] | undefined): Admission {
+function admitWake(state: State, request: WakeRequest): Admission {
   if (state.end !== undefined) return conflict(overText(state));
-  const asleep =
-    state.startAt !== undefined ||
-    state.tokens.some(({ stage, scope }) => stage.kind === 'sleeping' && isOfPlaces(scope, item));
-  return asleep ? accepted : conflict(`Nothing in the execution sleeps${awaitedText(state)}.`);
+  const { tokens, heldBy } = wakeable(state, request);
+  if (tokens.length > 0) return { kind: 'accepted', woken: tokens.length };
+  if (heldBy !== undefined) {
+    const hold = heldBy.holdId === undefined ? 'a hold' : `the hold ${heldBy.holdId}`;
+    return conflict(`The call of ${heldBy.nodeId} waits for ${hold}, which a wake does not pass; lift it.`);
+  }
+  const at = request.nodeId === undefined ? 'in the execution' : `at the node ${request.nodeId}`;
+  return conflict(`${wakeWords(request)} ${at}${awaitedText(state)}.`);
+}
+
+/** Says that nothing waits for what a wake would end. */
+function wakeWords({ what = ['sleep'] }: WakeRequest): string {
+  const words = { sleep: 'sleeps', retry: 'waits for its next attempt', blocked: 'is blocked' } as const;
+  return `Nothing ${[...new Set(what)].map((kind) => words[kind]).join(' or ')}`;
 }
 
 /**

@@ -103,7 +103,7 @@ function dispatch(d: Draft, event: Event): void {
       terminate(d);
       return;
     case 'woken':
-      wake(d, event.item);
+      wake(d, event);
       return;
     case 'resolved':
       resolve(d, event);

@@ -1,3 +1,4 @@
+import type { WakeRequest } from './transition/wakes.ts';
 import type { Json } from './value/json.ts';
 import type { CallPhase, ResponseView } from './context/context.ts';
 import type { Exchange } from './history.ts';
@@ -76,8 +77,7 @@ export type Event =
   /** `parentId`: the execution that started this one cancels it, not an operator. */
   | { readonly type: 'cancelled'; readonly inboxId?: string; readonly reason?: string; readonly parentId?: string }
   | { readonly type: 'terminated'; readonly inboxId?: string }
-  /** `item`: only what sleeps for the item with these places. */
-  | { readonly type: 'woken'; readonly inboxId?: string; readonly item?: readonly number[] }
+  | ({ readonly type: 'woken'; readonly inboxId?: string } & WakeRequest)
   | ResolvedEvent
   /** The execution that a `workflow` visit starts is stored. */
   | {

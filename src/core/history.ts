@@ -140,7 +140,7 @@ export interface ShownBody {
 export type EndingCall = Pick<CallRow, 'callId' | 'error' | 'idempotencyKey' | 'exchange' | 'item' | 'waited'>;
 
 /** A block of a call that is over. */
-export type Waited = Omit<Blocked, 'detail'>;
+export type Waited = Omit<Blocked, 'detail' | 'probe'>;
 
 /** One attempt of a call. A row of its own if no step row records the attempt: it is repeated, or its answer came too late. */
 export interface CallRow {

@@ -35,6 +35,8 @@ export interface Blocked {
   readonly host?: string;
   /** The hold that blocks the call. */
   readonly holdId?: string;
+  /** An operator lets the next try probe an open circuit. */
+  readonly probe?: true;
 }
 
 /** A compensation that could not be completed. */

@@ -36,7 +36,12 @@ export function hostsOf(state: State): readonly string[] {
 
 /** Whether the execution waits for, or failed at, the given host; on any port if `host` has none. */
 export function isAtHost(state: State, host: string): boolean {
-  return hostsOf(state).some((each) => each === host || each.replace(/:\d+$/, '') === host);
+  return hostsOf(state).some((each) => isSameHost(each, host));
+}
+
+/** Whether a host with its port is the given one, on any port if that has none. */
+export function isSameHost(host: string, wanted: string): boolean {
+  return host === wanted || host.replace(/:\d+$/, '') === wanted;
 }
 
 function waitOf(state: State, { nodeId, stage }: Token): Wait {

@@ -5,7 +5,7 @@ import type { FamilyPlace } from '../core/context/family.ts';
 import type { StepRow } from '../core/history.ts';
 import { parseJson, stringifyJson, type Json } from '../core/value/json.ts';
 import type { ExecutionStatus, State, UndoTarget } from '../core/state.ts';
-import type { EffectRow, InboxEvent } from '../ports/store.ts';
+import type { EffectRow, ExecutionFilter, InboxEvent } from '../ports/store.ts';
 import type { ExecutionSummary } from '../ports/records.ts';
 
 /** Statuses of executions that are over. */
@@ -150,4 +150,18 @@ export function familyPlace(parent: string | null, root: string | null, link: st
   if (parent === null || root === null || link === null) return {};
   const { depth, ...visit } = JSON.parse(link) as WrittenLink;
   return { parent: { id: parent, ...visit }, root, depth };
+}
+
+/** The condition of a filter for the column `standing`: 0 nothing stands, 2 also unknown effects, 1 only others. */
+export function standingIs(standing: NonNullable<ExecutionFilter['standing']>): string {
+  switch (standing) {
+    case true:
+      return '> 0';
+    case false:
+      return '= 0';
+    case 'unknown':
+      return '= 2';
+    case 'succeeded':
+      return '= 1';
+  }
 }

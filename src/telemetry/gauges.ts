@@ -1,5 +1,5 @@
 import { isSettled } from '../core/delivery.ts';
-import type { State } from '../core/state.ts';
+import { longestCallMillis, patienceMillis } from '../core/view/stuck.ts';
 import type { Plan } from '../core/plan.ts';
 import type { ShardSet } from '../core/value/slot.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -47,9 +47,6 @@ const maxCacheMillis = 60_000;
 
 /** Deadline of one gauge: a scraper waits for ten seconds and must get the other gauges in any case. */
 const deadlineMillis = 4000;
-
-/** An execution counts as stuck without a checkpoint for this time plus the timeout of its call. */
-const patienceMillis = 60_000;
 
 /** Executions examined per reading. All further ones that are overdue count as stuck. */
 const maxExamined = 200;
@@ -168,22 +165,4 @@ async function countStuck(parts: GaugeParts, overdue: readonly string[], now: nu
     if (now - detail.updatedAt > patience) stuck++;
   }
   return stuck;
-}
-
-/** The longest possible duration of a call under way; 0 if there is none. */
-function longestCallMillis(state: State, plan: Plan | undefined, otherwise: number): number {
-  const times = state.tokens.map(({ nodeId, stage }) => {
-    if (stage.kind === 'hook' && stage.callId !== undefined) {
-      const hook = stage.run.hook === 'onSuccessCallback' ? plan?.onSuccess : plan?.onFailure;
-      return hook?.timeoutMillis ?? otherwise;
-    }
-    if (stage.kind === 'unwinding' && stage.callId !== undefined && stage.undo !== undefined) {
-      const node = plan?.nodes.get(stage.undo.target.nodeId);
-      return (node?.kind === 'task' ? node.compensation?.timeoutMillis : undefined) ?? otherwise;
-    }
-    if (stage.kind !== 'calling') return 0;
-    const node = plan?.nodes.get(nodeId);
-    return (node?.kind === 'task' ? node.call.timeoutMillis : undefined) ?? otherwise;
-  });
-  return Math.max(0, ...times);
 }

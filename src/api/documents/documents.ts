@@ -37,6 +37,7 @@ export const startedDocument: Schema = shape.object({ id: shape.string({ format:
 export const acceptedDocument: Schema = shape.object({
   id: shape.string({ format: 'uuid' }),
   status: shape.string({ description: 'What was taken in, such as REQUEUED.' }),
+  woken: shape.optional(count('Of a wake: the waits that it ends.')),
 });
 
 const summaryFields = {
@@ -286,6 +287,40 @@ export const previewDocument: Schema = shape.object({
   bodyTruncated: shape.optional(shape.boolean({ description: 'The body is cut, as in the history.' })),
   stands: shape.optional(shape.boolean({ description: 'The effect of this request stands.' })),
   error: shape.optional(shape.string({ description: 'Why the request cannot be rendered.' })),
+  sendsEarlierKey: shape.optional(
+    shape.boolean({
+      description: 'Of a retry with form=object: the same request is sent with the key of an earlier one.',
+    }),
+  ),
+});
+
+const callPlace = { nodeId: shape.string(), visit: count('Counts from 1.'), item };
+
+/** What a change would do, as an object. */
+export const wholePreviewDocument: Schema = shape.object({
+  calls: shape.array(previewDocument, { description: 'As in the list.' }),
+  inFlight: shape.array(
+    shape.object({
+      ...callPlace,
+      attempt: count('Counts from 1.'),
+      verb: shape.string(),
+      url: shape.string(),
+      since: instant('When it was sent.'),
+      undo: shape.optional(previewDocument),
+    }),
+    { description: 'Calls that are not answered; undo compensates one that succeeds or stays unknown.' },
+  ),
+  stands: shape.array(
+    shape.object({
+      ...callPlace,
+      round: count('Counts from 1.'),
+      outcome: shape.oneOf(['succeeded', 'unknown']),
+      verb: shape.string(),
+      url: shape.string(),
+    }),
+    { description: 'Effects that would stand, the first 200, without those in flight.' },
+  ),
+  wouldEndAs: shape.orNull(shape.oneOf([...statuses])),
 });
 
 /** A stored definition. */

@@ -64,6 +64,12 @@ function securityOf({ needs, isWhole }: Access, url: string): object {
   if (needs === 'metrics') {
     return { security: [{}, ...eitherCredential], description: 'Needs the role viewer, unless metrics are public.' };
   }
+  if (needs === 'session') {
+    return {
+      security: [{}, ...eitherCredential],
+      description: 'Needs no credentials, and tells more to callers that have some.',
+    };
+  }
   const whole = isWhole === true ? ', and credentials that are not limited to some definitions' : '';
   return { security: eitherCredential, description: `Needs the role ${needs}${whole}.` };
 }

@@ -113,3 +113,25 @@ export const clusterDocument: Schema = shape.object({
     }),
   ),
 });
+
+/** Executions in groups. */
+export const countsDocument: Schema = shape.object({
+  exact: shape.boolean({ description: 'Whether all that match were counted.' }),
+  scanned: shape.integer({ minimum: 0, description: 'Executions that were looked at.' }),
+  since: shape.optional(
+    shape.string({ format: 'date-time', description: 'Unless exact: start of the oldest one that was looked at.' }),
+  ),
+  asOf: shape.string({ format: 'date-time', description: 'When it was counted.' }),
+  groups: shape.array(
+    shape.object(
+      {
+        count: shape.integer({ minimum: 1 }),
+        newest: shape.optional(shape.string({ format: 'date-time', description: 'Start of the newest.' })),
+        sampleId: shape.optional(shape.string({ format: 'uuid', description: 'The newest.' })),
+        other: shape.optional(shape.boolean({ description: 'All further groups together.' })),
+      },
+      { additionalProperties: true, description: 'With the fields asked for that its executions have.' },
+    ),
+    { description: 'At most 200, the largest first, then the newest.' },
+  ),
+});

@@ -51,6 +51,11 @@ export function oneOf(texts: readonly string[]): Schema {
   return { enum: texts };
 }
 
+/** One of these values. */
+export function oneOfMixed(values: readonly (string | boolean)[], keywords?: Keywords): Schema {
+  return { enum: values, ...keywords };
+}
+
 /** A value that matches at least one of these schemas. */
 export function anyOf(schemas: readonly Schema[], keywords?: Keywords): Schema {
   return { anyOf: schemas, ...keywords };

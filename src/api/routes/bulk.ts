@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import type { ExecutionStatus } from '../../core/state.ts';
+import { type Place, placeStates } from '../../core/view/place.ts';
 import { bulk, type BulkAction, bulkLimits } from '../../app/bulk.ts';
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument, statusNames } from '../documents/documents.ts';
@@ -9,6 +10,8 @@ import { filterFields, filterLists, filterOf, type FilterQuery } from '../execut
 import { bulkDocument } from '../documents/operator-documents.ts';
 import { clamp, optional, reasonField } from '../parameters.ts';
 import { granted } from '../../app/answer.ts';
+import type { WakeKind } from '../../core/transition/wakes.ts';
+import { whatField } from './controls.ts';
 import { answers } from '../documents/route-documentation.ts';
 
 /** Lists: a query repeats the parameter; a body has a list or a single value. */
@@ -22,6 +25,16 @@ const oneOrMore = {
     type: ['array', 'string'],
     ...filterLists.label,
     description: 'name:value, or a list of them: all must hold.',
+  }),
+  state: shape.optional({
+    type: ['array', 'string'],
+    ...filterLists.state,
+    description: 'One, or a list: any of them.',
+  }),
+  callStatus: shape.optional({
+    type: ['array', 'string'],
+    ...filterLists.callStatus,
+    description: 'One, or a list: any of them.',
   }),
 };
 
@@ -44,6 +57,7 @@ const bulkBody = shape.object(
         description: 'Instead of a filter: these, such as a dry run answered.',
       }),
     ),
+    what: whatField,
     reason: reasonField,
     dryRun: optional(shape.boolean({ description: 'true when absent: nothing is changed.' })),
     max: optional(
@@ -59,10 +73,13 @@ const bulkBody = shape.object(
 interface BulkBody {
   readonly action: BulkAction;
   readonly ids?: readonly string[];
-  readonly filter?: Omit<FilterQuery, 'status' | 'label'> & {
+  readonly filter?: Omit<FilterQuery, 'status' | 'label' | 'state' | 'callStatus'> & {
+    readonly state?: Place['state'] | readonly Place['state'][];
+    readonly callStatus?: string | readonly string[];
     readonly status?: ExecutionStatus | readonly ExecutionStatus[];
     readonly label?: string | readonly string[];
   };
+  readonly what?: readonly WakeKind[] | null;
   readonly reason?: string | null;
   readonly dryRun?: boolean | null;
   readonly max?: number | null;
@@ -88,7 +105,7 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const { action, filter, ids, dryRun, max, reason: given } = request.body as BulkBody;
+      const { action, filter, ids, dryRun, max, what, reason: given } = request.body as BulkBody;
       if ((filter === undefined) === (ids === undefined)) {
         throw new ApiError('invalid_request', 'request: Must have either filter or ids.');
       }
@@ -96,8 +113,13 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       if (action === 'undo' && dryRun === false && (reason?.reason.trim() ?? '') === '') {
         throw new ApiError('invalid_request', 'reason: An undo needs one.');
       }
+      if (action !== 'wake' && what !== undefined && what !== null) {
+        throw new ApiError('invalid_request', 'what: Only a wake has it.');
+      }
+      const kinds = what === undefined || what === null ? undefined : { what };
       const wanted = {
         action,
+        ...kinds,
         ...(ids !== undefined && { ids: [...new Set(ids.map((id) => id.toLowerCase()))] }),
         filter: filterOf(queryOf(filter ?? {})),
         ...reason,
@@ -106,19 +128,29 @@ export function bulkRoutes(server: FastifyInstance, api: ApiContext): void {
       };
       if (wanted.dryRun) return jsonBody(reply, await bulk(api.appFor(request), wanted));
       // Each changed execution gets its own entry, in the transaction that changes it.
-      const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...reason } };
+      const change = { action: `execution.${action}`, target: '', details: { bulk: true, ...kinds, ...reason } };
       const answer = await api.audit.change(request, change, async (app) => granted(await bulk(app, wanted)));
       return answer.ok ? jsonBody(reply, answer.value) : refusalBody(reply, answer);
     },
   );
 }
 
-function queryOf({ status, label, ...rest }: NonNullable<BulkBody['filter']>): FilterQuery {
+function queryOf({ status, label, state, callStatus, ...rest }: NonNullable<BulkBody['filter']>): FilterQuery {
   const statuses = listOf(status);
   const unknown = statuses?.find((name) => !statusNames.includes(name));
   if (unknown !== undefined) throw new ApiError('invalid_request', `filter.status: ${unknown} is no status.`);
+  const states = listOf(state);
+  const other = states?.find((name) => !placeStates.includes(name));
+  if (other !== undefined) throw new ApiError('invalid_request', `filter.state: ${other} is no state of a place.`);
   const labels = listOf(label);
-  return { ...rest, ...(statuses && { status: statuses }), ...(labels && { label: labels }) };
+  const codes = listOf(callStatus);
+  return {
+    ...rest,
+    ...(statuses && { status: statuses }),
+    ...(labels && { label: labels }),
+    ...(states && { state: states }),
+    ...(codes && { callStatus: codes }),
+  };
 }
 
 function listOf<T extends string>(value: T | readonly T[] | undefined): readonly T[] | undefined {

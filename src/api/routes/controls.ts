@@ -8,9 +8,10 @@ import { type Accepted, cancel, terminate, wake } from '../../app/control.ts';
 import { redeliver, resolve, type Resolution, retry, undo } from '../../app/settle.ts';
 import { type ApiContext, jsonTextBody } from '../context.ts';
 import { acceptedDocument, errorDocument } from '../documents/documents.ts';
-import { ifMatch } from '../http/entity-tags.ts';
+import { ifMatch } from '../http/caching/entity-tags.ts';
 import { ApiError, refusalBody } from '../http/failure.ts';
-import { headerOf, idOf, idParameters, maxReason, optional, reasonField } from '../parameters.ts';
+import { type WakeKind, wakeKinds, type WakeRequest } from '../../core/transition/wakes.ts';
+import { headerOf, idOf, idParameters, maxFilterLength, maxReason, optional, reasonField } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
 import { optionalBody } from '../validation.ts';
 
@@ -23,7 +24,25 @@ const itemField = shape.optional({
   maxItems: 8,
   description: 'Within a forEach: the place of the item, from 0; in nested ones the list of places, outermost first.',
 });
-const wakeBody = shape.object({ item: itemField, reason: reasonField }, closed);
+/** What a wake ends. */
+export const whatField: Schema = shape.optional({
+  type: ['array', 'null'],
+  items: shape.oneOf([...wakeKinds]),
+  minItems: 1,
+  maxItems: wakeKinds.length,
+  description:
+    'sleep (when absent): sleeps and startAt; retry: the next attempt of a call is made now; blocked: blocked calls ask again, and one probes an open circuit.',
+});
+
+const wakeBody = shape.object(
+  {
+    nodeId: optional(shape.string({ minLength: 1, maxLength: maxFilterLength, description: 'Only at this node.' })),
+    what: whatField,
+    item: itemField,
+    reason: reasonField,
+  },
+  closed,
+);
 
 const reasonBody = shape.object({ reason: reasonField }, closed);
 const retryBody = shape.object(
@@ -57,6 +76,21 @@ type Item = number | readonly number[] | null | undefined;
 function itemOf(item: Item): readonly number[] | undefined {
   if (item === undefined || item === null) return undefined;
   return typeof item === 'number' ? [item] : item;
+}
+
+interface WakeBody {
+  readonly nodeId?: string | null;
+  readonly what?: readonly WakeKind[] | null;
+  readonly item?: Item;
+}
+
+function wakeOf({ nodeId, what, item }: WakeBody): WakeRequest {
+  const places = itemOf(item);
+  return {
+    ...(nodeId !== undefined && nodeId !== null && { nodeId }),
+    ...(what !== undefined && what !== null && { what }),
+    ...(places !== undefined && { item: places }),
+  };
 }
 
 interface ResolveBody {
@@ -104,10 +138,10 @@ const controls: readonly Control[] = [
   },
   {
     path: 'wake',
-    summary: 'End all sleeps early, or start before startAt',
+    summary: 'End sleeps early or start before startAt, make the next attempt now, or have blocked calls ask again',
     body: wakeBody,
     word: 'WAKING',
-    run: (app, id, body) => wake(app, id, itemOf((body as { item?: Item }).item)),
+    run: (app, id, body) => wake(app, id, wakeOf(body as WakeBody)),
   },
   {
     path: 'resolve',
@@ -195,7 +229,9 @@ function detailsOf(body: unknown): JsonObject {
 
 function acceptedBody(reply: FastifyReply, answer: Answer<Accepted>, word: string): string {
   if (!answer.ok) return refusalBody(reply, answer);
-  return jsonTextBody(reply, `{"id":"${answer.value.id}","status":"${word}"}`, 202);
+  const { id, woken } = answer.value;
+  const count = woken === undefined ? '' : `,"woken":${String(woken)}`;
+  return jsonTextBody(reply, `{"id":"${id}","status":"${word}"${count}}`, 202);
 }
 
 function resolutionOf({ nodeId, visit, item, phase, outcome, body, reason }: ResolveBody): Resolution {

@@ -36,7 +36,9 @@ function eventsIn(text: string): ServerEvent[] {
 }
 
 const words = (events: readonly ServerEvent[]): string[] =>
-  events.map(({ event, data }) => (event === 'step' ? `${data.stepName} ${data.phase}` : data.status));
+  events
+    .filter(({ event }) => event === 'step' || event === 'status')
+    .map(({ event, data }) => (event === 'step' ? `${data.stepName} ${data.phase}` : data.status));
 
 describe('GET /workflows/{id}/events', () => {
   it('tells everything of an execution that is over, and ends', async () => {
@@ -93,6 +95,74 @@ describe('GET /workflows/{id}/events', () => {
     expect(events[0]).toBe('IN_PROGRESS');
     expect(events.filter((word) => word.endsWith(' UP'))).toEqual(['reserve UP', 'pay UP']);
     expect(events.at(-1)).toBe('SUCCEEDED');
+  });
+
+  it('begins after a position that an answer told, or now', async () => {
+    const id = await api.run(definition);
+    const before = await api.server.inject(`/workflows/${id}`);
+    await api.drive(id, () => response(200));
+    const from = async (after: string, headers = {}): Promise<ServerEvent[]> =>
+      eventsIn((await api.server.inject({ url: `/workflows/${id}/events?after=${after}`, headers })).body);
+    const whole = eventsIn((await api.server.inject(`/workflows/${id}/events`)).body);
+    const rest = await from(String(before.headers['x-event-position']));
+    expect(rest.map(({ event, data }) => ({ event, data }))).toEqual(whole.map(({ event, data }) => ({ event, data })));
+    const [first] = whole;
+    expect(await from(first?.id ?? '')).toEqual(whole.slice(1));
+    // The header is the later one.
+    expect(await from('now', { 'last-event-id': first?.id })).toEqual(whole.slice(1));
+    for (const path of ['', '/timeline', '/steps']) {
+      const { headers } = await api.server.inject(`/workflows/${id}${path}`);
+      const rest = await api.server.inject(`/workflows/${id}/events?after=${String(headers['x-event-position'])}`);
+      expect([path, rest.statusCode]).toEqual([path, 204]);
+    }
+    expect((await api.server.inject(`/workflows/${id}/events?after=now`)).statusCode).toBe(204);
+  });
+
+  it('refuses a position of another run, and one that is malformed', async () => {
+    const [id, other] = [await api.run(definition), await api.run(definition)];
+    const { headers } = await api.server.inject(`/workflows/${other}`);
+    for (const after of [String(headers['x-event-position']), 'x', '1:2', 'abcdef01.1']) {
+      const answer = await api.server.inject(`/workflows/${id}/events?after=${after}`);
+      expect([answer.statusCode, answer.json().errors[0]]).toEqual([400, expect.stringMatching(/^after: /)]);
+    }
+    await api.drive(id, () => response(200));
+    // An id of another run counts as none.
+    const answer = await api.server.inject({
+      url: `/workflows/${id}/events`,
+      headers: { 'last-event-id': String(headers['x-event-position']) },
+    });
+    expect(words(eventsIn(answer.body))).toEqual(['reserve UP', 'pay UP', 'SUCCEEDED']);
+  });
+
+  it('tells attempts and places while it is open, and the place first', async () => {
+    const id = await api.run({
+      ...definition,
+      failureHandling: { type: 'retry', maxAttempts: 3, delayMillis: 60_000 },
+    });
+    const streamed = api.server.inject(`/workflows/${id}/events?after=now`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await api.drive(id, () => response(503));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    api.now += 60_000;
+    await api.drive(id, () => response(200));
+    const events = eventsIn((await streamed).body);
+    expect(events[0]).toMatchObject({
+      event: 'place',
+      data: { status: 'IN_PROGRESS', currentNodes: [{ nodeId: 'reserve' }] },
+    });
+    const ended = events.filter(({ event, data }) => event === 'call' && data.state === 'ended');
+    expect(ended.map(({ data }) => [data.nodeId, data.attempt, data.outcome, data.statusCode])).toEqual([
+      ['reserve', 1, 'rejected', 503],
+      ['reserve', 2, 'succeeded', 200],
+      ['pay', 1, 'succeeded', 200],
+    ]);
+    expect(ended[0]?.data).toMatchObject({ phase: 'UP', visit: 1, round: 1, callId: expect.any(String) });
+    const waits = events.filter(({ event, data }) => event === 'place' && data.currentNodes[0].state === 'BACKOFF');
+    expect(waits).toHaveLength(1);
+    expect(JSON.stringify(events.filter(({ event }) => event === 'call'))).not.toContain('Body');
+    // Events that are not kept lead back to the last kept one.
+    expect(new Set(events.map((event) => event.id)).size).toBe(events.length);
+    expect(events.at(-1)).toMatchObject({ event: 'status', data: { status: 'SUCCEEDED' } });
   });
 
   it('ends when the server stops, and when the client goes', async () => {

@@ -1,13 +1,15 @@
 import type { ServerResponse } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { stringifyJson } from '../../core/value/json.ts';
 import type { Timer } from '../../ports/clock.ts';
 import { unknownExecution } from '../../app/answer.ts';
-import { EventStream, type StreamEvent, type StreamPosition } from '../../app/queries/follow.ts';
+import { EventStream, type StreamEvent } from '../../app/queries/follow.ts';
+import { beginning, type EventPosition, positionOf } from '../../app/view/position.ts';
+import * as shape from '../documents/schema.ts';
 import type { Principal } from '../../security/principal.ts';
 import type { ApiContext } from '../context.ts';
 import { errorDocument } from '../documents/documents.ts';
-import { refusalBody } from '../http/failure.ts';
+import { ApiError, refusalBody } from '../http/failure.ts';
 import { type OpenRequest, openPlace } from '../http/open-requests.ts';
 import { headerOf, idOf, idParameters } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
@@ -17,7 +19,17 @@ const heartbeatMillis = 15_000;
 /** A client that reads nothing for this long is disconnected; it can resume after its last event. */
 const stalledMillis = 30_000;
 
-const beginning: StreamPosition = { ord: 0, seq: -1 };
+const query = shape.object(
+  {
+    after: shape.optional(
+      shape.string({
+        maxLength: 64,
+        description: 'X-Event-Position of an answer, or `now`: only what happens after it.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 /**
  * Registers the event stream of an execution, below the plugin's prefix: server-sent events, resumable, at the client's
@@ -27,12 +39,12 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
   server.get(
     '/:id/events',
     {
-      schema: { params: idParameters },
+      schema: { params: idParameters, querystring: query },
       config: {
         documentation: {
-          summary: 'Events `step` and `status` as they happen; ends after a terminal status',
+          summary: 'Events `step`, `status`, `call` and `place` as they happen; ends after a terminal status',
           tag: 'executions',
-          headers: { 'Last-Event-ID': 'Resumes after this event.' },
+          headers: { 'Last-Event-ID': 'Resumes after this event; wins over `after`.' },
           answers: answers(
             {
               200: { description: 'Server-sent events, each with an id.', contentType: 'text/event-stream' },
@@ -48,7 +60,7 @@ export function eventRoutes(server: FastifyInstance, api: ApiContext): void {
       const id = idOf(request.params);
       const app = api.appFor(request);
       let expiry: Timer | undefined;
-      const from = positionOf(headerOf(request.headers, 'last-event-id'));
+      const from = startOf(id, request);
       const place = openPlace(api, request);
       const events = new EventStream(app, id, from, place.signal);
       try {
@@ -118,9 +130,9 @@ async function stream(
   }
 }
 
-function textOf({ kind, at, data }: StreamEvent): string {
+function textOf({ kind, id, data }: StreamEvent): string {
   // JSON text has no line breaks of its own, so one data line is enough.
-  return `id: ${String(at.ord)}:${String(at.seq)}\nevent: ${kind}\ndata: ${stringifyJson(data)}\n\n`;
+  return `id: ${id}\nevent: ${kind}\ndata: ${stringifyJson(data)}\n\n`;
 }
 
 /** Resolves with true once the client has read what was written. Otherwise disconnects it and resolves with false. */
@@ -136,8 +148,21 @@ function drained(api: ApiContext, out: ServerResponse): Promise<boolean> {
   });
 }
 
-/** Parses the position in an event id; an invalid id starts from the beginning. */
-function positionOf(id: string | undefined): StreamPosition {
-  const match = /^(\d{1,15}):(-1|\d{1,15})$/.exec(id ?? '');
-  return match === null ? beginning : { ord: Number(match[1]), seq: Number(match[2]) };
+/**
+ * Where a stream begins: after the event that the client saw last, else after the position that it asks for, else at the beginning. An
+ * event id of another execution, or one that no stream has given, counts as none.
+ *
+ * @throws ApiError `invalid_request` if `after` is no position of this execution.
+ */
+function startOf(id: string, { headers, query: asked }: FastifyRequest): EventPosition | 'now' {
+  const { after } = asked as { readonly after?: string };
+  const seen = headerOf(headers, 'last-event-id');
+  if (seen !== undefined) return positionOf(id, seen) ?? beginning;
+  if (after === undefined || after === 'now') return after ?? beginning;
+  const from = positionOf(id, after);
+  if (from !== undefined) return from;
+  throw new ApiError(
+    'invalid_request',
+    'after: Must be now, or the X-Event-Position of an answer about this execution.',
+  );
 }

@@ -6,7 +6,7 @@ import { listExecutions } from '../../app/view/summaries.ts';
 import { type ApiContext, jsonBody, jsonPageBody, jsonTextBody } from '../context.ts';
 import { childDocument, errorDocument, executionDocument, summaryDocument } from '../documents/documents.ts';
 import { type FilterQuery, filterFields, filterOf } from '../execution-filter.ts';
-import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withEtag } from '../http/conditional.ts';
+import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withRevision } from '../http/caching/conditional.ts';
 import { refusalBody } from '../http/failure.ts';
 import { bodiesField, idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
@@ -48,6 +48,8 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
     async (request, reply) => {
       const query = request.query as FilterQuery & PageQuery;
       const page = await listExecutions(api.appFor(request), filterOf(query), pageOf(query, listLimits));
+      // Tells how far a page came whose filter no index answers.
+      if (page.scanned !== undefined && page.cursor !== undefined) reply.header('x-scanned', String(page.scanned));
       return jsonPageBody(reply, page);
     },
   );
@@ -73,8 +75,8 @@ export function executionRoutes(server: FastifyInstance, api: ApiContext): void 
       const asked = { withoutBodies, isKnown: knownBy(request) };
       const answer = await revisedStatus(api.appFor(request), idOf(request.params), asked);
       if (!answer.ok) return refusalBody(reply, answer);
-      const { revision, value } = answer.value;
-      withEtag(reply, revision);
+      const { value } = answer.value;
+      withRevision(reply, answer.value);
       return value === undefined ? unchangedBody(reply) : jsonBody(reply, value);
     },
   );

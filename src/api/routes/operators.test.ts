@@ -121,7 +121,10 @@ describe('why', () => {
     await api.drive(failed, () => response(402));
     await asleep();
     const { body } = await ask('GET', '/workflows');
-    expect(body.map(({ why }: AnswerBody) => why.headline)).toEqual(['a got 402 from shop.example:80.', 's sleeps.']);
+    expect(body.map(({ why }: AnswerBody) => why.headline).toSorted()).toEqual([
+      'a got 402 from shop.example:80.',
+      's sleeps.',
+    ]);
   });
 });
 
@@ -153,7 +156,7 @@ describe('changes', () => {
     expect((await ask('GET', `/workflows/${id}`)).body.changes).toMatchObject([{ action: 'terminate' }]);
   });
 
-  it('are in the audit log of the execution, which operators may read and viewers may not', async () => {
+  it('are in the audit log of the execution, which callers that see it may read', async () => {
     const id = await asleep();
     await ask('POST', `/workflows/${id}/cancel`, { reason: 'wrong' });
     const mine = await ask('GET', `/workflows/${id}/audit`);
@@ -162,7 +165,7 @@ describe('changes', () => {
       { actor: 'key:ops', action: 'execution.cancel', id, details: { reason: 'wrong' } },
     ]);
     expect((await ask('GET', `/sagas/${id}/audit?limit=1`)).body).toHaveLength(1);
-    expect((await ask('GET', `/workflows/${id}/audit`, undefined, 'viewer')).status).toBe(403);
+    expect((await ask('GET', `/workflows/${id}/audit`, undefined, 'viewer')).status).toBe(200);
     // This caller may not see the execution's definition.
     expect((await ask('GET', `/workflows/${id}/audit`, undefined, 'elsewhere')).status).toBe(404);
     expect((await ask('GET', '/workflows/0190a5a0-0000-7000-8000-000000000000/audit')).status).toBe(404);

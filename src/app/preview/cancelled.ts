@@ -9,11 +9,11 @@ import { inUndoOrder } from '../queries/effects.ts';
 import { decidingEnv, runOf } from '../queries/run-view.ts';
 import { maxPreviews } from './rendering.ts';
 
-/** An execution as a cancel now would leave it, and what it would compensate then, in that order. */
+/** An execution as a cancel now would leave it, what it would compensate then, in that order, and the effects that it settles itself. */
 export async function cancelled(
   app: AppContext,
   detail: ExecutionDetail,
-): Promise<{ readonly run: Run; readonly due: readonly EffectRow[] }> {
+): Promise<{ readonly run: Run; readonly due: readonly EffectRow[]; readonly settled: readonly EffectRow[] }> {
   const run = await runOf(app, detail);
   // Includes effects that the cancel itself settles: a node that waits for its callback becomes unknown.
   const { state, steps } = apply(run, { type: 'cancelled' }, decidingEnv(app));
@@ -21,13 +21,15 @@ export async function cancelled(
     rounds: [detail.round, detail.round],
     undo: ['pending', 'reopened'],
   });
-  const settled = steps.flatMap(effectOf).filter(({ undo }) => undo === 'pending');
-  return { run: { ...run, state }, due: inUndoOrder([...written, ...settled]) };
+  const settled = steps.flatMap(effectOf);
+  const due = inUndoOrder([...written, ...settled.filter(({ undo }) => undo === 'pending')]);
+  return { run: { ...run, state }, due, settled };
 }
 
 /** The effect of a step row that is not stored yet. */
-function effectOf(row: StepRow): EffectRow[] {
-  if (row.undo === undefined || row.outcome === 'pending' || row.outcome === 'unsent') return [];
+export function effectOf(row: StepRow): EffectRow[] {
+  if (row.undo === undefined && row.effect === undefined) return [];
+  if (row.outcome === 'pending' || row.outcome === 'unsent') return [];
   const target: UndoTarget = {
     nodeId: row.nodeId,
     visit: row.visit,
@@ -43,7 +45,8 @@ function effectOf(row: StepRow): EffectRow[] {
       target,
       begunAt: row.begunAt ?? row.startedAt,
       mutating: true,
-      undo: row.undo,
+      ...(row.undo !== undefined && { undo: row.undo }),
+      ...(row.effect !== undefined && { effect: row.effect }),
       ...(row.undoRank !== undefined && { undoRank: row.undoRank }),
       ...(row.undoSort !== undefined && { undoSort: row.undoSort }),
     },

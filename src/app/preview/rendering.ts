@@ -79,7 +79,8 @@ function withCutBody(app: AppContext, request: JsonObject): JsonObject {
   return { ...request, body: shownBody(body, app).body ?? null, bodyTruncated: true };
 }
 
-async function renderUndo(
+/** Renders the compensation of a visit with the outputs that it would see. */
+export async function renderUndo(
   app: AppContext,
   run: Run,
   target: UndoTarget,

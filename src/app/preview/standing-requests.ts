@@ -4,8 +4,11 @@ import { type JsonObject, roughSize } from '../../core/value/json.ts';
 import { maxPageBytes } from '../../ports/listing.ts';
 import type { ExecutionDetail } from '../../ports/records.ts';
 import type { EffectRow } from '../../ports/store.ts';
+import { placesOf } from '../../core/context/scope.ts';
+import { turns } from '../../engine/turns.ts';
 import type { AppContext } from '../context.ts';
-import { standingOf } from '../queries/effects.ts';
+import { itemField } from '../queries/history.ts';
+import { PreviewBudget } from './preview-budget.ts';
 import { runOf } from '../queries/run-view.ts';
 import { maxPreviews, pageOf, type PreviewPage, type PreviewRange, renderForward } from './rendering.ts';
 
@@ -19,14 +22,14 @@ const callPages = 10;
  */
 const maxFoundCalls = 2 * maxPageBytes;
 
-/** The requests of the standing effects, as the history recorded them; a request without a record is rendered again. */
+/** The requests of effects that stand, or would stand, as the history recorded them; a request without a record is rendered again. */
 export async function standingRequests(
   app: AppContext,
   detail: ExecutionDetail,
   effects: readonly EffectRow[],
   range: PreviewRange,
 ): Promise<PreviewPage> {
-  const standing = standingOf(detail, effects).slice(0, maxPreviews);
+  const standing = effects.slice(0, maxPreviews);
   const wanted = standing.slice(range.skip);
   const calls = wanted.length === 0 ? new Map<string, FoundCall>() : await forwardCalls(app, detail.id, wanted);
   let run: Run | undefined;
@@ -83,4 +86,36 @@ async function forwardCalls(
 
 function callKey({ nodeId, visit, round }: Pick<CallRow, 'nodeId' | 'visit' | 'round'>): string {
   return `${String(round)} ${String(visit)} ${nodeId}`;
+}
+
+/** Largest number of effects that would stand in a preview. */
+const maxStands = 200;
+
+/** What would stand after a change: the visits and the requests that made the effects, without headers and bodies. Masked. */
+export async function standsOf(
+  app: AppContext,
+  run: Run,
+  effects: readonly EffectRow[],
+): Promise<readonly JsonObject[]> {
+  const wanted = effects.slice(0, maxStands);
+  const calls = wanted.length === 0 ? new Map<string, FoundCall>() : await forwardCalls(app, run.header.id, wanted);
+  const budget = new PreviewBudget();
+  const documents: JsonObject[] = [];
+  for (const row of wanted) {
+    await turns.next();
+    const { target, effect } = row;
+    const found = calls.get(callKey(target));
+    const request = found ?? (budget.isSpent ? undefined : await renderForward(app, run, row, budget));
+    const document = {
+      nodeId: target.nodeId,
+      visit: target.visit,
+      ...itemField(placesOf(target.scope)),
+      round: target.round,
+      outcome: effect ?? 'unknown',
+      verb: request?.['verb'] ?? '',
+      url: request?.['url'] ?? '',
+    };
+    documents.push(app.masker.json(document) as JsonObject);
+  }
+  return documents;
 }

@@ -8,6 +8,8 @@ import { turns } from '../../engine/turns.ts';
 import { isListed, maskedStep } from './history.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
+import { type PassingEvent, PassingEvents } from '../view/passing-events.ts';
+import { beginning, type EventPosition, positionText } from '../view/position.ts';
 import { silenceMillis, Wakeups } from './wakeups.ts';
 
 /** Step rows per page. */
@@ -15,21 +17,17 @@ const stepPage = 100;
 /** Bytes per page. A thousand stalled readers hold a page each, which must fit into a small heap together. */
 const stepPageBytes = 64 * 1024;
 
-/** A position in a stream: rows up to `ord` were seen, and the status at `seq`. */
-export interface StreamPosition {
-  readonly ord: number;
-  readonly seq: number;
-}
-
-/** An event of a stream, and the position to resume after it. */
+/** An event of a stream. */
 export interface StreamEvent {
-  readonly kind: 'step' | 'status';
-  readonly at: StreamPosition;
+  readonly kind: 'step' | 'status' | PassingEvent['kind'];
+  /** Where a reader resumes after it. */
+  readonly id: string;
   readonly data: JsonObject;
 }
 
 /**
- * The stream of the steps and statuses of an execution after a position. Open it, read its events, close it.
+ * The stream of the steps and statuses of an execution after a position, and of its attempts and places while it is open. Open it, read its
+ * events, close it.
  *
  * Guarantees that no step is missing or repeated, whichever process runs the execution. A checkpoint of this process
  * wakes the stream, and so does a silence of {@link silenceMillis}, since another process may run the execution. The
@@ -44,13 +42,18 @@ export class EventStream {
   readonly #id: string;
   readonly #signal: AbortSignal;
   readonly #wakeups: Wakeups;
-  #at: StreamPosition;
+  /** Undefined until the stream is opened, for one from now on. */
+  #from: EventPosition | undefined;
+  /** Events that are not kept since the position. */
+  #passed = 0;
+  #passing: PassingEvents | undefined;
   #first: ExecutionProgress | undefined;
 
-  constructor(app: AppContext, id: string, from: StreamPosition, signal: AbortSignal) {
+  /** `from`: after this position; `now`: after what has happened when the stream is opened. */
+  constructor(app: AppContext, id: string, from: EventPosition | 'now', signal: AbortSignal) {
     this.#app = app;
     this.#id = id;
-    this.#at = from;
+    this.#from = from === 'now' ? undefined : from;
     this.#signal = signal;
     this.#wakeups = new Wakeups(app, signal);
   }
@@ -67,10 +70,21 @@ export class EventStream {
     this.#first = found;
     if (found === undefined) return undefined;
     const { state, seq } = found;
+    this.#from ??= { ord: state.ord, seq };
+    this.#passing = new PassingEvents(this.#app, found, state.ord);
     return {
       isExhausted: state.end !== undefined && this.#at.ord >= state.ord && this.#at.seq >= seq,
       traceId: traceIdOf(this.#id, found.traceparent),
     };
+  }
+
+  get #at(): EventPosition {
+    return this.#from ?? beginning;
+  }
+
+  set #at(at: EventPosition) {
+    this.#from = at;
+    this.#passed = 0;
   }
 
   async *events(): AsyncGenerator<StreamEvent, void, undefined> {
@@ -79,6 +93,7 @@ export class EventStream {
     let state = found?.state;
     let shown = '';
     while (state !== undefined) {
+      yield* this.#told((await this.#passing?.after(state)) ?? []);
       // The state is older than the steps read after it, so none is missing before a terminal status.
       if (state.ord > this.#at.ord) {
         yield* this.#steps();
@@ -92,13 +107,19 @@ export class EventStream {
         const status = shownStatus(state);
         if (found.seq > this.#at.seq && (status !== shown || isOver)) {
           this.#at = { ord: this.#at.ord, seq: found.seq };
-          yield { kind: 'status', at: this.#at, data: statusEvent(this.#app, found) };
+          yield this.#kept('status', statusEvent(this.#app, found));
         }
         if (isOver) return;
         shown = status;
       }
-      const heard = await this.#wakeups.next(silenceMillis);
+      // A place that came too soon after the one before is told a moment later.
+      const pause = this.#passing?.waitMillis;
+      const heard = await this.#wakeups.next(pause ?? silenceMillis);
       if (this.#signal.aborted) return;
+      if (heard === undefined && pause !== undefined) {
+        found = undefined;
+        continue;
+      }
       const isNews = heard === undefined || heard.end !== undefined || shownStatus(heard) !== shown;
       found = isNews ? await this.#app.store.getProgress(this.#id) : undefined;
       state = isNews ? found?.state : heard;
@@ -118,9 +139,17 @@ export class EventStream {
       for (const row of page.items) {
         await turns.next();
         this.#at = { ord: row.ord, seq: this.#at.seq };
-        if (isListed(row)) yield { kind: 'step', at: this.#at, data: maskedStep(this.#app, this.#id, row) };
+        if (isListed(row)) yield this.#kept('step', maskedStep(this.#app, this.#id, row));
       }
     } while (page.cursor !== undefined && !this.#signal.aborted);
+  }
+
+  #kept(kind: 'step' | 'status', data: JsonObject): StreamEvent {
+    return { kind, id: positionText(this.#id, this.#at), data };
+  }
+
+  *#told(events: readonly PassingEvent[]): Generator<StreamEvent, void, undefined> {
+    for (const event of events) yield { ...event, id: positionText(this.#id, this.#at, ++this.#passed) };
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import type { Page, PageRequest } from '../../ports/records.ts';
 import { cut } from '../../engine/call/exchange.ts';
 import { type Answer, granted, unknownExecution } from '../answer.ts';
 import { BoundCursor } from '../view/bound-cursor.ts';
+import { positionText } from '../view/position.ts';
 import { gatherMatching, type HistoryFilter, isRestricting, isWanted } from '../view/history-filter.ts';
 import { gatherPage } from './gather-page.ts';
 import { instant } from '../instants.ts';
@@ -20,17 +21,27 @@ export interface HistoryRequest {
   readonly withoutBodies?: boolean;
 }
 
+/** A page of a history. `position`: where the events of the execution go on; on the first page of steps. */
+export interface HistoryPage extends Page<JsonObject> {
+  readonly position?: string;
+}
+
 /** A page of step rows, one per node visit and phase, in history order. Throws BadCursor. */
-export function listSteps(app: AppContext, id: string, request: HistoryRequest): Promise<Answer<Page<JsonObject>>> {
-  const { withoutBodies = false } = request;
+export async function listSteps(app: AppContext, id: string, request: HistoryRequest): Promise<Answer<HistoryPage>> {
+  const { withoutBodies = false, page } = request;
+  // Read before the rows, so that the events after it repeat some of them at most.
+  const progress = page.cursor === undefined ? await app.store.getProgress(id) : undefined;
   const list = (asked: PageRequest): Promise<Page<StepRow>> => app.store.listSteps(id, { ...asked, withoutBodies });
   const show = (row: StepRow): JsonObject | undefined =>
     isListed(row) ? maskedStep(app, id, row, withoutBodies) : undefined;
-  return pageOf(app, id, list, request, show);
+  const answer = await pageOf(app, id, list, request, show);
+  if (!answer.ok || progress === undefined) return answer;
+  const { state, seq } = progress;
+  return granted({ ...answer.value, position: positionText(id, { ord: state.ord, seq }) });
 }
 
 /** A page of attempts, in history order. Throws BadCursor. */
-export function listCalls(app: AppContext, id: string, request: HistoryRequest): Promise<Answer<Page<JsonObject>>> {
+export function listCalls(app: AppContext, id: string, request: HistoryRequest): Promise<Answer<HistoryPage>> {
   const { withoutBodies = false } = request;
   const list = (asked: PageRequest): Promise<Page<CallRow>> => app.store.listCalls(id, asked);
   return pageOf(app, id, list, request, (row) => maskedCall(app, id, row, withoutBodies));

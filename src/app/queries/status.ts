@@ -8,12 +8,12 @@ import { itemField } from './history.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { State } from '../../core/state.ts';
 import type { StepRow } from '../../core/history.ts';
-import { type CurrentNode, currentNodes } from '../../core/summary.ts';
+import { currentNodes } from '../../core/summary.ts';
 import { hookStatus } from '../../core/delivery.ts';
 import { urgentPlace } from '../../core/view/place.ts';
 import { whyOf } from '../../core/view/why.ts';
 import type { EffectRow } from '../../ports/store.ts';
-import type { ExecutionDetail } from '../../ports/records.ts';
+import type { ExecutionDetail, ExecutionProgress } from '../../ports/records.ts';
 import { type Answer, granted, refused, unknownExecution } from '../answer.ts';
 import { compensationsOf, effectsOf, runningUndo, standingOf, undoWords } from './effects.ts';
 import { changesOf } from './changes.ts';
@@ -21,12 +21,11 @@ import { awaitedDetails } from '../family/awaited.ts';
 import { familyFields } from '../family/family-fields.ts';
 import { instant } from '../instants.ts';
 import type { AppContext } from '../context.ts';
+import { currentNodeDocuments, maxCurrentNodes } from '../view/current-nodes.ts';
+import { positionText } from '../view/position.ts';
 import { placeField, summaryFields } from '../view/summaries.ts';
 import { whyFacts } from '../view/why-facts.ts';
 import { planOf } from './run-view.ts';
-
-/** Largest number of current nodes in a document. */
-const maxCurrentNodes = 256;
 
 /** Page size and pages of history rows read to report compensations, newest first. */
 const historyPage = 1000;
@@ -35,6 +34,8 @@ const historyPages = 10;
 /** What was read of an execution, and the revision at which it was read; no value if the caller has that of this revision. */
 export interface Revised<T> {
   readonly revision: Revision;
+  /** Where the events of the execution go on after this answer. */
+  readonly position: string;
   readonly value?: T;
 }
 
@@ -66,13 +67,17 @@ export async function revisedStatus(
   if (isKnown !== undefined) {
     const progress = await app.store.getProgress(id);
     if (progress === undefined) return unknownExecution(id);
-    const { seq, inboxSeq } = progress;
-    if (isKnown({ seq, inboxSeq })) return granted({ revision: { seq, inboxSeq } });
+    const at = revisedAt(progress);
+    if (isKnown(at.revision)) return granted(at);
   }
   const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
-  const { seq, inboxSeq } = detail;
-  return granted({ revision: { seq, inboxSeq }, value: await documentOf(app, detail, withoutBodies) });
+  return granted({ ...revisedAt(detail), value: await documentOf(app, detail, withoutBodies) });
+}
+
+/** The revision of an execution, and where its events go on. */
+export function revisedAt({ id, seq, inboxSeq, state }: ExecutionProgress): Omit<Revised<never>, 'value'> {
+  return { revision: { seq, inboxSeq }, position: positionText(id, { ord: state.ord, seq }) };
 }
 
 /** `known`: the result, if it was read already. */
@@ -102,16 +107,7 @@ async function documentOf(
     why,
     ...family,
     retryable: isRetryable(detail),
-    currentNodes: nodes.slice(0, maxCurrentNodes).map((node) => ({
-      nodeId: node.nodeId,
-      visit: node.visit,
-      ...itemField(node.item),
-      state: node.state,
-      attempt: node.attempt,
-      since: instant(node.since),
-      ...(node.until !== undefined && { until: instant(node.until) }),
-      ...detailOf(node, awaited),
-    })),
+    currentNodes: currentNodeDocuments(nodes, awaited),
     ...(nodes.length > maxCurrentNodes && { more: nodes.length - maxCurrentNodes }),
     compensations: await compensationDocuments(app, detail, effects),
     standing: standing.map(({ target, effect, child }) => ({
@@ -139,12 +135,6 @@ function bodySizes({ payload }: ExecutionDetail, result: Json | undefined): Reco
     payloadBytes: utf8Length(payload),
     ...(result !== undefined && { resultBytes: utf8Length(stringifyJson(result)) }),
   };
-}
-
-function detailOf(node: CurrentNode, awaited: ReadonlyMap<string, string>): { readonly detail?: string } {
-  const child = node.child === undefined ? undefined : awaited.get(node.child);
-  const detail = [child, node.detail].filter((text) => text !== undefined).join(' ');
-  return detail === '' ? {} : { detail };
 }
 
 /** A child is retried with its parent, unless it is CORRUPTED. */

@@ -56,14 +56,14 @@ export async function listExecutions(
   app: AppContext,
   filter: FindFilter,
   page: ExecutionPageRequest,
-): Promise<Page<JsonObject>> {
-  const { items, cursor } = await findExecutions(app, filter, { ...page, withState: 'unlessSucceeded' });
+): Promise<Page<JsonObject> & { readonly scanned?: number }> {
+  const { items, cursor, scanned } = await findExecutions(app, filter, { ...page, withState: 'unlessSucceeded' });
   const documents: JsonObject[] = [];
   for (const record of items) {
     await turns.next();
     documents.push(await summaryDocument(app, record));
   }
-  return { items: documents, ...(cursor !== undefined && { cursor }) };
+  return { items: documents, ...(cursor !== undefined && { cursor }), ...(scanned !== undefined && { scanned }) };
 }
 
 /** The masked summary of an execution, whose state the record has unless it has SUCCEEDED. */

@@ -14,11 +14,10 @@ import { instant } from '../instants.ts';
 import { cancelled } from '../preview/cancelled.ts';
 import { compensationsOf, effectsOf, inUndoOrder, undoWords } from '../queries/effects.ts';
 import { isOver, planOf } from '../queries/run-view.ts';
-import type { Revised } from '../queries/status.ts';
+import { type Revised, revisedAt } from '../queries/status.ts';
 import { controlRows, type Neighbours, withControls } from './control-rows.ts';
 import { type HistoryPart, readPart } from './history-parts.ts';
 import { NodeTallies } from './node-tally.ts';
-import { positionText } from './position.ts';
 
 /** Rows before a page that are read as well, since a wait lies between the attempt before and its own. */
 const contextRows = 100;
@@ -39,25 +38,28 @@ export interface TimelineRequest {
   readonly isKnown?: ((revision: Revision) => boolean) | undefined;
 }
 
-/** A page of a timeline; `value` is absent if the caller has that of this revision. */
-export interface Timeline extends Revised<{ readonly document: JsonObject; readonly cursor?: string }> {
-  /** Where the events of the execution go on after this page. */
-  readonly position: string;
+/** A page of a timeline. */
+export interface Timeline {
+  readonly document: JsonObject;
+  readonly cursor?: string;
 }
 
 /**
  * A page of what happened in an execution, attempt by attempt and wait by wait, without bodies, and on the first page what became of each
  * node. Throws BadCursor.
  */
-export async function timeline(app: AppContext, id: string, request: TimelineRequest): Promise<Answer<Timeline>> {
+export async function timeline(
+  app: AppContext,
+  id: string,
+  request: TimelineRequest,
+): Promise<Answer<Revised<Timeline>>> {
   const { order, limit } = request;
   const after = ordOf(request.cursor, order);
   const detail = await app.store.getExecution(id);
   if (detail === undefined) return unknownExecution(id);
-  const { seq, inboxSeq, state } = detail;
-  const revision = { seq, inboxSeq };
-  const position = positionText(id, { ord: state.ord, seq });
-  if (request.isKnown?.(revision) === true) return granted({ revision, position });
+  const { state } = detail;
+  const at = revisedAt(detail);
+  if (request.isKnown?.(at.revision) === true) return granted(at);
   const plan = await planOf(app, detail);
   // The rows of later checkpoints belong to another revision; the events after the position tell them.
   let from = after;
@@ -79,10 +81,9 @@ export async function timeline(app: AppContext, id: string, request: TimelineReq
     documents.push(app.masker.json(rowDocument(row)));
   }
   const nodes = after === undefined ? { nodes: await nodesOf(app, plan, detail, page.isWhole ? read : undefined) } : {};
-  const document = { position, ...nodes, rows: documents };
+  const document = { position: at.position, ...nodes, rows: documents };
   return granted({
-    revision,
-    position,
+    ...at,
     value: { document, ...(page.next !== undefined && { cursor: cursorOf(page.next, order) }) },
   });
 }

@@ -1,7 +1,8 @@
 /**
  * `trama retry`, `cancel`, `terminate`, `wake`, `undo` and `hook redeliver`: change runs by their ids, or all runs that match.
  */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { type WakeKind, wakeKinds } from '../../core/transition/wakes.ts';
 import { isJsonObject, ownProperty, stringifyJson, type Json, type JsonObject } from '../../core/value/json.ts';
 import { type PagingClient, asObject, readRows } from '../api-client.ts';
 import { addServerOptions, clientOf, type ServerOptions } from '../server/server-options.ts';
@@ -21,6 +22,8 @@ interface ChangeOptions extends ServerOptions {
   readonly dryRun?: true;
   readonly reason?: string;
   readonly force?: true;
+  readonly what?: readonly WakeKind[];
+  readonly node?: string;
 }
 
 /** `trama retry`. */
@@ -40,7 +43,11 @@ export function defineTerminate(command: Command, terminal: Terminal): void {
 
 /** `trama wake`. */
 export function defineWake(command: Command, terminal: Terminal): void {
-  defineChange(command, terminal, 'wake');
+  const what = new Option('--what <kind...>', 'what to end: sleeps, waits for the next attempt, blocks of calls');
+  const change = command
+    .addOption(what.choices(wakeKinds).default(undefined, 'sleep'))
+    .option('--node <id>', 'only at this node (ids only)');
+  defineChange(change, terminal, 'wake');
 }
 
 /** `trama undo`. */
@@ -91,14 +98,17 @@ async function changeAll(
   terminal: Terminal,
 ): Promise<JsonObject> {
   if (options.force === true) throw new CliProblem('--force needs ids; it does not work with --where.');
+  if (options.node !== undefined) throw new CliProblem('--node needs ids; it does not work with --where.');
   const max = options.max === undefined ? undefined : Number(options.max);
   if (max !== undefined && !Number.isSafeInteger(max)) throw new CliProblem('--max must be a whole number.');
-  const { host, where = [], reason } = options;
+  const { host, where = [], reason, what } = options;
+  const kinds = what === undefined ? undefined : { what };
   const found = asObject(
     await api.ask('POST', '/workflows/bulk', {
       action,
       filter: filterOf(where, host),
       dryRun: true,
+      ...kinds,
       ...(max === undefined ? undefined : { max }),
     }),
   );
@@ -108,7 +118,7 @@ async function changeAll(
   const errors: Json[] = [];
   for (let at = 0; at < ids.length;) {
     const chunk = ids.slice(at, at + chunkRows);
-    const request = { action, ids: chunk, dryRun: false, ...(reason !== undefined && { reason }) };
+    const request = { action, ids: chunk, dryRun: false, ...kinds, ...(reason !== undefined && { reason }) };
     const answer = asObject(
       await api.ask('POST', '/workflows/bulk', request).catch((error: unknown) => {
         if (!(error instanceof CliProblem)) throw error;
@@ -160,8 +170,13 @@ async function changeEach(
   return { matched: ids.length, done: options.dryRun === true ? 0 : done.length, ids: done, errors, more: false };
 }
 
-function bodyOf({ force, reason }: ChangeOptions): JsonObject {
-  return { ...(force === true && { force }), ...(reason !== undefined && { reason }) };
+function bodyOf({ force, reason, what, node }: ChangeOptions): JsonObject {
+  return {
+    ...(force === true && { force }),
+    ...(reason !== undefined && { reason }),
+    ...(what !== undefined && { what }),
+    ...(node !== undefined && { nodeId: node }),
+  };
 }
 
 /** The standing effects, or the calls to come, before the change. */

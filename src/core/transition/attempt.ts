@@ -246,6 +246,6 @@ function recordAttempt<Run extends Attempting>(
   });
 }
 
-function waitedOf({ detail: _detail, ...waited }: Blocked): Waited {
+function waitedOf({ detail: _detail, probe: _probe, ...waited }: Blocked): Waited {
   return waited;
 }

@@ -1,4 +1,3 @@
-import { isOfPlaces } from '../context/scope.ts';
 import type { Draft } from '../draft.ts';
 import { deliveryOf } from '../delivery.ts';
 import { wakeNode } from '../node/kinds.ts';
@@ -9,7 +8,8 @@ import type { Parenting } from '../family/ending.ts';
 import { failExecution } from './failure.ts';
 import { endAs } from './ending/finish.ts';
 import { abandonCalls, abandonOtherCalls } from './owner.ts';
-import type { State } from '../state.ts';
+import type { Attempting, Stage, State } from '../state.ts';
+import { wakeable, type WakeRequest } from './wakes.ts';
 import { settleDropped } from './settle.ts';
 import { startRound } from './timer.ts';
 
@@ -47,15 +47,39 @@ export function settleAll(d: Draft, text: string): void {
   d.tokens = [];
 }
 
-/** Wakes every sleeping token, or starts an execution before its `startAt`. */
-export function wake(d: Draft, item?: readonly number[]): void {
+/**
+ * Ends waits: starts an execution before its `startAt`, wakes sleeping tokens, makes the next attempt of a call due, and has blocked calls
+ * ask again, one of which probes an open circuit.
+ */
+export function wake(d: Draft, request: WakeRequest): void {
+  const { tokens } = wakeable({ ...d.state, tokens: d.tokens }, request);
   if (d.state.startAt !== undefined) {
-    startRound(d);
+    if (tokens.length > 0) startRound(d);
     return;
   }
-  for (const token of d.tokens.slice()) {
-    if (token.stage.kind === 'sleeping' && isOfPlaces(token.scope, item)) wakeNode(d, token, 'Woken early.');
+  for (const token of tokens) {
+    const { stage } = token;
+    if (stage.kind === 'sleeping') wakeNode(d, token, 'Woken early.');
+    else d.move(token, asked(stage, d.now));
   }
+}
+
+/** The stage of a call that is made again now. */
+function asked(stage: Stage, now: number): Stage {
+  switch (stage.kind) {
+    case 'backoff':
+      return { ...stage, until: now, task: probing(stage.task) };
+    case 'unwinding':
+      return stage.undo === undefined ? stage : { ...stage, until: now, undo: probing(stage.undo) };
+    case 'hook':
+      return { ...stage, until: now, run: probing(stage.run) };
+    default:
+      return stage;
+  }
+}
+
+function probing<Run extends Attempting>(run: Run): Run {
+  return run.blocked === undefined ? run : { ...run, blocked: { ...run.blocked, probe: true } };
 }
 
 const retriedText = 'Not delivered any more, since the execution was retried.';

@@ -160,7 +160,8 @@ function ownerOf({ header, state }: Run, callId: number): NonNullable<Prepared['
   const blocked = token && blockedOf(token.stage);
   const { id: executionId, name, version } = header;
   const of = { executionId, tokenId: token?.id ?? 0, name, version };
-  return blocked === undefined ? of : { ...of, blockedSince: blocked.since };
+  if (blocked === undefined) return of;
+  return { ...of, blockedSince: blocked.since, ...(blocked.probe === true && { probes: true }) };
 }
 
 function callbackOf(run: Run, command: CallCommand): CallbackOf | undefined {

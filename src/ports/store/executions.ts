@@ -202,8 +202,8 @@ export type TerminalChangeResult = boolean | 'root_open';
 
 /** The result of an offer; see `core/admission.ts`. */
 export type OfferResult =
-  /** `heldBy`: the process (see `processOf`) whose claim has a call of the execution in progress. */
-  | { readonly kind: 'accepted'; readonly heldBy?: string }
+  /** `heldBy`: the process (see `processOf`) whose claim has a call of the execution in progress. `woken`: the waits that a wake ends. */
+  | { readonly kind: 'accepted'; readonly heldBy?: string; readonly woken?: number }
   /** The callback was already accepted with the same body; `pending`: that body was judged pending. */
   | { readonly kind: 'duplicate'; readonly pending: boolean }
   | { readonly kind: 'other_body' }

@@ -14,7 +14,10 @@ export interface ExecutionFilter {
   readonly labels?: Readonly<Record<string, string>>;
   readonly reason?: string;
   readonly failedNodeId?: string;
-  readonly standing?: boolean;
+  /** `unknown`: also effects of unknown outcome stand that no operator has accepted; `succeeded`: only others. */
+  readonly standing?: boolean | 'unknown' | 'succeeded';
+  /** Only executions with ids from the first to the last one. */
+  readonly ids?: readonly [first: string, last: string];
   /** Only executions that this one started itself. */
   readonly parent?: string;
   /** Whether no other execution started them. */

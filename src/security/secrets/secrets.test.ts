@@ -271,3 +271,18 @@ describe('concealed values', () => {
     expect(mask('other')).toBe('other');
   });
 });
+
+it('tells the names of variables and of secrets that have a value', () => {
+  writeFileSync(join(directory, 'bank'), 'value of the bank');
+  writeFileSync(join(directory, 'empty'), '');
+  const secrets = new Secrets({
+    environment: { TRAMA_SECRET_pay: 'value of pay', TRAMA_VAR_AREA: 'eu', OTHER: 'x' },
+    variables: { BASE: 'http://a.example' },
+    directory,
+    now: () => now,
+    report: () => undefined,
+  });
+  const { variables, secrets: names } = secrets.names();
+  expect([...variables].sort()).toEqual(['AREA', 'BASE']);
+  expect([...names].sort()).toEqual(['bank', 'pay']);
+});

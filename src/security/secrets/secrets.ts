@@ -100,6 +100,16 @@ export class Secrets {
     return this.#fromEnvironment.get(name) ?? this.#fileValue(name);
   }
 
+  /** Names of variables and of secrets that have a value. */
+  names(): { readonly variables: readonly string[]; readonly secrets: readonly string[] } {
+    this.#listFiles();
+    const files = [...this.#files].flatMap(([name, { value }]) => (value === undefined ? [] : [name]));
+    return {
+      variables: [...this.#variables.keys()],
+      secrets: [...new Set([...this.#fromEnvironment.keys(), ...files])],
+    };
+  }
+
   /** The value of a variable; undefined if it is not configured. Variables are not masked. */
   variable(name: string): string | undefined {
     return this.#variables.get(name);

@@ -48,6 +48,22 @@ export function lists(test: StoreUnderTest): void {
     ]);
   }
 
+  it('tells unknown effects that stand from others', async () => {
+    const summary = (status: ExecutionStatus) => summaryOf(status, { completedAt: start });
+    const ended = (n: number, steps: NewExecution['steps']): NewExecution =>
+      execution(n, 'FAILED', { state: endState('FAILED'), steps, summary: summary('FAILED') });
+    await test.store.submit([
+      ended(1, [effectStep(1, { effect: 'unknown', undo: 'failed' })]),
+      ended(2, [effectStep(1, { effect: 'unknown', undo: 'accepted' })]),
+      ended(3, [effectStep(1, { effect: 'unknown', undo: 'done' })]),
+      ended(4, [effectStep(1, { effect: 'succeeded', undo: 'failed' })]),
+    ]);
+    expect(await list({ standing: 'unknown' })).toEqual([1]);
+    expect(await list({ standing: 'unknown', statuses: ['FAILED'], name: 'order' })).toEqual([1]);
+    expect(await list({ standing: 'succeeded' })).toEqual([4, 2]);
+    expect(await list({ standing: true })).toEqual([4, 2, 1]);
+  });
+
   it('shows everything, newest first', async () => {
     await sample();
     expect(await list({})).toEqual([8, 7, 6, 5, 4, 3, 2, 1]);
@@ -107,6 +123,13 @@ export function lists(test: StoreUnderTest): void {
     ['one status', { statuses: ['FAILED'] }, [6]],
     ['several statuses', { statuses: ['SLEEPING', 'FAILED', 'SUCCEEDED', 'FAILED'] }, [6, 4, 1]],
     ['no status', { statuses: [] }, []],
+    ['a range of ids', { ids: [idOf(3), idOf(6)] }, [6, 5, 4, 3]],
+    ['a range of ids and a status', { ids: [idOf(3), idOf(6)], statuses: ['FAILED', 'SLEEPING'] }, [6]],
+    ['a range of ids and a label', { ids: [idOf(1), idOf(3)], labels: { tenant: 'a' } }, [3, 1]],
+    ['a range of ids and an instant', { ids: [idOf(1), idOf(6)], completedAfter: start }, [6, 5, 4]],
+    ['effects of known outcome', { standing: 'succeeded' }, [7, 6]],
+    ['effects of known outcome and a status', { standing: 'succeeded', statuses: ['FAILED', 'CANCELLED'] }, [6]],
+    ['effects of unknown outcome', { standing: 'unknown' }, []],
     ['a name', { name: 'other "x"' }, [2]],
     ['a name of many', { name: 'order' }, [8, 7, 6, 5, 4, 3, 1]],
     ['a name and statuses', { name: 'order', statuses: ['SLEEPING', 'IN_PROGRESS', 'WAITING_CALLBACK'] }, [3, 1]],

@@ -74,7 +74,10 @@ export function historyRoutes(server: FastifyInstance, api: ApiContext): void {
       },
       async (request, reply) => {
         const answer = await list(api.appFor(request), idOf(request.params), requestOf(request.query as HistoryQuery));
-        return answer.ok ? jsonPageBody(reply, answer.value) : refusalBody(reply, answer);
+        if (!answer.ok) return refusalBody(reply, answer);
+        const { position } = answer.value;
+        if (position !== undefined) reply.header('x-event-position', position);
+        return jsonPageBody(reply, answer.value);
       },
     );
   }

@@ -2,22 +2,30 @@ import type { FastifyInstance } from 'fastify';
 import { type PreviewKind, preview } from '../../../app/preview/previews.ts';
 import { maxPreviews } from '../../../app/preview/rendering.ts';
 import { BadCursor } from '../../../ports/store.ts';
-import { type ApiContext, jsonPageBody } from '../../context.ts';
-import { errorDocument, previewDocument } from '../../documents/documents.ts';
+import { type ApiContext, jsonBody, jsonPageBody } from '../../context.ts';
+import { errorDocument, previewDocument, wholePreviewDocument } from '../../documents/documents.ts';
 import { answers } from '../../documents/route-documentation.ts';
 import * as shape from '../../documents/schema.ts';
-import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withEtag } from '../../http/conditional.ts';
+import {
+  knownBy,
+  revisedAnswers,
+  revisionHeaders,
+  unchangedBody,
+  withRevision,
+} from '../../http/caching/conditional.ts';
 import { refusalBody } from '../../http/failure.ts';
 import { clamp, idOf, idParameters, pageFields, type PageQuery } from '../../parameters.ts';
 
 const { limit, cursor } = pageFields(maxPreviews, maxPreviews);
-const query = shape.object(
-  { limit: limit as shape.Schema, cursor: cursor as shape.Schema },
-  { additionalProperties: false },
-);
+const range = { limit: limit as shape.Schema, cursor: cursor as shape.Schema };
+const form = shape.optional({
+  ...shape.oneOf(['object']),
+  description: 'object: { calls, inFlight, stands, wouldEndAs } in place of the list of calls.',
+});
 
 const kinds: Readonly<Record<PreviewKind, string>> = {
   cancel: 'The compensations that a cancel would run, in order',
+  terminate: 'What a terminate would leave behind',
   retry: 'The effects that stand, or the compensations that a retry would run',
   undo: 'The compensations that an undo would run, in order',
 };
@@ -25,6 +33,12 @@ const kinds: Readonly<Record<PreviewKind, string>> = {
 /** Registers the routes that preview changes of an execution, below the plugin's prefix. */
 export function previewRoutes(server: FastifyInstance, api: ApiContext): void {
   for (const [kind, summary] of Object.entries(kinds) as [PreviewKind, string][]) {
+    // The preview that has no calls has no other form.
+    const isWholeAlways = kind === 'terminate';
+    const query = shape.object({ ...range, ...(!isWholeAlways && { form }) }, { additionalProperties: false });
+    const schema = isWholeAlways
+      ? wholePreviewDocument
+      : shape.anyOf([shape.array(previewDocument), wholePreviewDocument]);
     server.get(
       `/:id/${kind}-preview`,
       {
@@ -39,7 +53,7 @@ export function previewRoutes(server: FastifyInstance, api: ApiContext): void {
                 200: {
                   description:
                     'Rendered and redacted requests; X-Next-Cursor leads to those that this page has no room for.',
-                  schema: shape.array(previewDocument),
+                  schema,
                 },
                 ...revisedAnswers,
               },
@@ -50,16 +64,22 @@ export function previewRoutes(server: FastifyInstance, api: ApiContext): void {
         },
       },
       async (request, reply) => {
-        const asked = request.query as PageQuery;
-        const range = { skip: skipOf(asked.cursor), limit: clamp(asked.limit ?? maxPreviews, 1, maxPreviews) };
-        const app = api.appFor(request);
-        const answer = await preview(app, kind, idOf(request.params), { ...range, isKnown: knownBy(request) });
+        const asked = request.query as PageQuery & { readonly form?: 'object' };
+        const answer = await preview(api.appFor(request), kind, idOf(request.params), {
+          skip: skipOf(asked.cursor),
+          limit: clamp(asked.limit ?? maxPreviews, 1, maxPreviews),
+          isWhole: isWholeAlways || asked.form === 'object',
+          isKnown: knownBy(request),
+        });
         if (!answer.ok) return refusalBody(reply, answer);
-        const { revision, value } = answer.value;
-        withEtag(reply, revision);
+        const { value } = answer.value;
+        withRevision(reply, answer.value);
         if (value === undefined) return unchangedBody(reply);
-        const { items, next } = value;
-        return jsonPageBody(reply, { items, ...(next !== undefined && { cursor: String(next) }) });
+        const { items, next, rest } = value;
+        if (rest === undefined)
+          return jsonPageBody(reply, { items, ...(next !== undefined && { cursor: String(next) }) });
+        if (next !== undefined) reply.header('x-next-cursor', String(next));
+        return jsonBody(reply, { calls: items, ...rest });
       },
     );
   }

@@ -6,7 +6,13 @@ import { errorDocument } from '../../documents/documents.ts';
 import { answers } from '../../documents/route-documentation.ts';
 import * as shape from '../../documents/schema.ts';
 import { callDetailDocument, timelineDocument } from '../../documents/timeline-documents.ts';
-import { knownBy, revisedAnswers, revisionHeaders, unchangedBody, withEtag } from '../../http/conditional.ts';
+import {
+  knownBy,
+  revisedAnswers,
+  revisionHeaders,
+  unchangedBody,
+  withRevision,
+} from '../../http/caching/conditional.ts';
 import { refusalBody } from '../../http/failure.ts';
 import { clamp, idOf, idParameters, pageFields, type PageQuery } from '../../parameters.ts';
 
@@ -46,9 +52,8 @@ export function timelineRoutes(server: FastifyInstance, api: ApiContext): void {
       const asked = { cursor, order, limit: clamp(limit, 1, maxRows), isKnown: knownBy(request) };
       const answer = await timeline(api.appFor(request), idOf(request.params), asked);
       if (!answer.ok) return refusalBody(reply, answer);
-      const { revision, position, value } = answer.value;
-      withEtag(reply, revision);
-      reply.header('x-event-position', position);
+      const { value } = answer.value;
+      withRevision(reply, answer.value);
       if (value === undefined) return unchangedBody(reply);
       if (value.cursor !== undefined) reply.header('x-next-cursor', value.cursor);
       return jsonBody(reply, value.document);

@@ -22,6 +22,8 @@ export interface GatedCall {
   readonly placeOnly?: boolean;
   /** Since when the call is blocked, in ms since 1970; absent at its first attempt to pass. */
   readonly blockedSince?: number;
+  /** An operator lets the call probe an open circuit before its time. */
+  readonly probes?: boolean;
 }
 
 /** The call may go out. `done` must be called exactly once. */

@@ -57,6 +57,11 @@ export class Circuit {
     return Math.max(0, this.#openUntil - this.#clock.monotonic());
   }
 
+  /** Lets the next call probe an open circuit now. Does nothing while a probe is under way. */
+  allowProbe(): void {
+    if (this.#state === 'open') this.#openUntil = this.#clock.monotonic();
+  }
+
   /** Begins a call; allowed only while `waitMillis` is 0. Give the returned number to {@link Circuit.ended} once. */
   begin(): number {
     if (this.#state !== 'open') return this.#generation;

@@ -185,6 +185,7 @@ export class Gatekeeper implements CallGate {
       });
     }
     if (host?.circuit === undefined) return undefined;
+    if (call.probes === true) host.circuit.allowProbe();
     const wait = host.circuit.waitMillis;
     if (wait === 0) return undefined;
     const { forCircuit, label } = host;

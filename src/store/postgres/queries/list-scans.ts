@@ -3,7 +3,7 @@
  */
 import type { ExecutionStatus } from '../../../core/state.ts';
 import type { ExecutionFilter } from '../../../ports/store.ts';
-import { activeStatuses, terminalStatuses } from '../../row-text.ts';
+import { activeStatuses, standingIs, terminalStatuses } from '../../row-text.ts';
 import { int4Array, textArray } from '../columns/binary-array.ts';
 import { lowestIdAt } from '../columns/execution-id.ts';
 import { aheadMillis, endedLate, promptMillis, startedLate } from '../columns/late-ends.ts';
@@ -47,12 +47,15 @@ function timeConditions(text: StatementText, filter: ExecutionFilter): string[] 
   return [...found, ...idBound(text, filter)];
 }
 
-/** The bound of the ids of executions that began or ended before an instant. */
+/** The bounds of ids: of executions that began or ended before an instant, and those of the filter itself. */
 function idBound(
   text: StatementText,
-  { startedBefore = Infinity, completedBefore = Infinity }: ExecutionFilter,
+  { startedBefore = Infinity, completedBefore = Infinity, ids }: ExecutionFilter,
 ): string[] {
   const before = Math.min(startedBefore, completedBefore);
+  const within =
+    ids === undefined ? [] : [`e.id >= ${text.value(ids[0])}::uuid`, `e.id <= ${text.value(ids[1])}::uuid`];
+  if (within.length > 0) return [...within, ...idBound(text, { startedBefore, completedBefore })];
   return before < Number.MAX_SAFE_INTEGER ? [`e.id < ${text.value(lowestIdAt(before + aheadMillis))}::uuid`] : [];
 }
 
@@ -64,7 +67,8 @@ export function rareConditions(text: StatementText, filter: ExecutionFilter): st
     found.push(`e.failed_node_id = ${text.value(encodeText(filter.failedNodeId))}`);
   }
   if (filter.parent !== undefined) found.push(`e.parent = ${text.value(filter.parent)}::uuid`);
-  if (filter.standing === true) found.push('e.standing > 0');
+  if (filter.standing !== undefined && filter.standing !== false)
+    found.push(`e.standing ${standingIs(filter.standing)}`);
   if (filter.hook !== undefined) found.push(hookSql[filter.hook]);
   return found;
 }
@@ -241,11 +245,11 @@ export function isCompared(filter: ExecutionFilter, keys: Keys): boolean {
 }
 
 /** The first of the conditions that an index of few rows answers. */
-function firstRare(text: StatementText, { parent, hook, failedNodeId, reason }: ExecutionFilter): string[] {
+function firstRare(text: StatementText, { parent, hook, failedNodeId, reason, standing }: ExecutionFilter): string[] {
   const chosen: ExecutionFilter = (parent !== undefined && { parent }) ||
     (hook !== undefined && { hook }) ||
     (failedNodeId !== undefined && { failedNodeId }) ||
-    (reason !== undefined && { reason }) || { standing: true };
+    (reason !== undefined && { reason }) || { standing: standing ?? true };
   return rareConditions(text, chosen);
 }
 

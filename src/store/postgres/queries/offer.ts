@@ -126,7 +126,7 @@ export function offer(
       const answer = decide(x, state, before);
       if (answer.kind !== 'accepted') return answer;
       append.push(x);
-      return acceptedOf(state, row.claim === null ? null : decodeText(row.claim));
+      return acceptedOf(state, row.claim === null ? null : decodeText(row.claim), answer);
     });
     if (append.length > 0) await appendAll(session, append);
     return results;

@@ -7,7 +7,7 @@
  * range satisfy (one version and a rare time range, say) reads that range, page by page: each looks at a bounded number of entries.
  */
 import type { ExecutionFilter } from '../../../ports/store.ts';
-import { activeStatuses, terminalStatuses } from '../../row-text.ts';
+import { activeStatuses, standingIs, terminalStatuses } from '../../row-text.ts';
 import { copied, lengthOf, type ListValues, stateColumn, takePage } from '../../pages.ts';
 import type { ListedValues } from '../../stored-rows.ts';
 import type { Operations } from '../protocol.ts';
@@ -52,7 +52,7 @@ function ranges(filter: ExecutionFilter, labels: readonly (readonly [string, str
     const sql = 'FROM execution e INDEXED BY execution_by_parent WHERE e.parent = ?';
     return [{ sql, values: [filter.parent] }];
   }
-  if (filter.standing === true) {
+  if (filter.standing !== undefined && filter.standing !== false) {
     return [{ sql: 'FROM execution e INDEXED BY execution_standing WHERE e.standing > 0', values: [] }];
   }
   if (filter.hook !== undefined) {
@@ -105,7 +105,7 @@ function conditions(filter: ExecutionFilter, labels: readonly (readonly [string,
   add('e.started_at < ?', filter.startedBefore);
   add('e.completed_at >= ?', filter.completedAfter);
   add('e.completed_at < ?', filter.completedBefore);
-  if (filter.standing !== undefined) found.push({ sql: `e.standing ${filter.standing ? '>' : '='} 0`, values: [] });
+  if (filter.standing !== undefined) found.push({ sql: `e.standing ${standingIs(filter.standing)}`, values: [] });
   if (filter.hook !== undefined) found.push({ sql: hookSql[filter.hook], values: [] });
   const others = labels.slice(1);
   if (others.length > 0) {
@@ -145,7 +145,9 @@ export function listStatements(
   // The id in whose order the range's index lies.
   const id = labels.length > 0 ? 'l.id' : 'e.id';
   const fits = rest.length === 0 ? 'true' : rest.map(({ sql }) => sql).join(' AND ');
-  const from = after === undefined ? '' : ` AND ${id} ${order === 'asc' ? '>' : '<'} ?`;
+  const [first, last] = filter.ids ?? [];
+  const within = first === undefined ? '' : ` AND ${id} >= ? AND ${id} <= ?`;
+  const from = `${within}${after === undefined ? '' : ` AND ${id} ${order === 'asc' ? '>' : '<'} ?`}`;
   const parts = ranges(filter, labels);
   const keys = parts.map(({ sql }) => `SELECT e.no, ${id} AS id, ${fits} AS fits ${sql}${from}`).join('\nUNION ALL ');
   const entries = `${keys}\n  ORDER BY 2 ${order} LIMIT ?`;
@@ -153,6 +155,7 @@ export function listStatements(
     ...parts.flatMap((part) => [
       ...rest.flatMap((condition) => condition.values),
       ...part.values,
+      ...(first === undefined || last === undefined ? [] : [first, last]),
       ...(after === undefined ? [] : [after]),
     ]),
     scanned,

@@ -68,6 +68,6 @@ export function offer(session: Session): Operations['offer'] {
     bump(row.no);
     if (row.dueAt !== null && row.dueAt > now) setDue(now, row.no);
     writeAudit(x.audit);
-    return acceptedOf(state, row.claim);
+    return acceptedOf(state, row.claim, answer);
   };
 }

@@ -1,5 +1,5 @@
-import type { Revision } from '../../ports/store/revision.ts';
-import { ApiError } from './failure.ts';
+import type { Revision } from '../../../ports/store/revision.ts';
+import { ApiError } from '../failure.ts';
 
 /** The strong entity tag of a revision of an execution (RFC 9110, 8.8.3). */
 export function etagOf({ seq, inboxSeq }: Revision): string {

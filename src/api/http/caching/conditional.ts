@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Revision } from '../../ports/store/revision.ts';
-import type { DocumentedAnswer } from '../documents/route-documentation.ts';
-import { headerOf } from '../parameters.ts';
+import type { Revision } from '../../../ports/store/revision.ts';
+import type { DocumentedAnswer } from '../../documents/route-documentation.ts';
+import type { Revised } from '../../../app/queries/status.ts';
+import { headerOf } from '../../parameters.ts';
 import { etagOf, holdsFor, ifNoneMatch } from './entity-tags.ts';
 
 /** The documentation of a read that answers 304 where the client has the current revision. */
@@ -23,9 +24,10 @@ export function knownBy({ headers }: FastifyRequest): ((revision: Revision) => b
   return header === undefined ? undefined : (revision) => holdsFor(ifNoneMatch(header), revision);
 }
 
-/** Names the revision of an answer. */
-export function withEtag(reply: FastifyReply, revision: Revision): void {
+/** Names the revision of an answer, and where the events of the execution go on after it. */
+export function withRevision(reply: FastifyReply, { revision, position }: Omit<Revised<never>, 'value'>): void {
   reply.header('etag', etagOf(revision));
+  reply.header('x-event-position', position);
 }
 
 /** The body of a 304, for the handler to return. */
