@@ -271,6 +271,7 @@ async function buildApi(
     definitionSchema: definitionJsonSchema(definitionLimits(config)),
     ...(await accessOptions(config, app.clock, telemetry)),
     ui: uiFilesOf(config, telemetry),
+    basePath: config.server.basePath,
     ...(tls === undefined ? {} : { tls }),
     ...observeRequests(telemetry, config.metrics.enabled),
     worked: {
