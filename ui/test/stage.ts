@@ -192,8 +192,8 @@ type Answered = ReturnType<typeof JSON.parse>;
 
 const pollMillis = 20;
 
-/** Starts everything, and waits until each story is where it is to be seen. */
-export async function startStage(args: readonly string[] = []): Promise<Stage> {
+/** Starts everything, and waits until each story is where it is to be seen. `apiKey`: what the server asks for. */
+export async function startStage(args: readonly string[] = [], apiKey?: string): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'trama-ui-'));
   const downstream = await startDownstream(({ path }, response) => {
     answer(path, response);
@@ -202,7 +202,11 @@ export async function startStage(args: readonly string[] = []): Promise<Stage> {
   const ask = async (method: string, path: string, body?: object): Promise<Answered> => {
     const response = await fetch(server.url + path, {
       method,
-      ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      headers: {
+        ...(apiKey !== undefined && { 'x-api-key': apiKey }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${String(response.status)} ${text}`);
