@@ -120,8 +120,8 @@ describe('a run that is over', () => {
 
 describe('a run that waits', () => {
   it.each([
-    ['backoff', 'BACKOFF', 'pay-out waits for its next attempt'],
-    ['blocked', 'BLOCKED', 'Bank maintenance until six.'],
+    ['backoff', 'BACKOFF', 'will be tried again'],
+    ['blocked', 'BLOCKED', 'pay-out is held back by an operator.'],
     ['sleeping', 'SLEEPING', 'wait sleeps'],
     ['waiting', 'WAITING_CALLBACK', 'ask waits for its callback'],
   ] as const)('%s: says what for', async (story, state, sentence) => {

@@ -44,7 +44,7 @@ describe('the list of executions', () => {
     await rows(page).filter({ hasText: 'CORRUPTED' }).waitFor({ state: 'detached' });
     await page.getByText('1 run', { exact: true }).waitFor();
     expect(await rows(page).count()).toBe(1);
-    await page.getByRole('button', { name: 'definition' }).click();
+    await page.getByRole('button', { name: 'definition', exact: true }).click();
     await page.getByLabel('definition', { exact: true }).fill('travel-booking');
     await page.keyboard.press('Enter');
     await page.waitForURL('**/executions?status=FAILED&name=travel-booking');
