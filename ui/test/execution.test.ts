@@ -204,3 +204,21 @@ describe('a run that failed', () => {
     expect(complaints).toEqual([]);
   });
 });
+
+describe('a run that succeeded', () => {
+  it('is taken back, with a reason, by the requests that the dialog shows', async () => {
+    const id = await stage.start(stories.success(stage.downstream.url));
+    await stage.until(id, 'SUCCEEDED');
+    const { page, complaints } = await open(id);
+    await page.getByRole('button', { name: 'Undo…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Take this run back' });
+    const button = dialog.getByRole('button', { name: 'Take back, send 2 requests' });
+    await button.waitFor();
+    expect(await button.isDisabled()).toBe(true);
+    await dialog.getByLabel(/^Reason/).fill('Ordered twice.');
+    await button.click();
+    const run = await stage.until(id, 'CANCELLED');
+    expect(run.reason).toBe('undone');
+    expect(complaints).toEqual([]);
+  });
+});

@@ -45,7 +45,9 @@ export function ActionDialog({
     isReady &&
     !isBusy &&
     (action.needsReason !== true || reason.trim() !== '') &&
-    (action.name !== 'resolve' || settlement !== undefined);
+    (action.name !== 'resolve' || settlement !== undefined) &&
+    // A run without compensations cannot be taken back.
+    (action.name !== 'undo' || previewed?.calls.length !== 0);
 
   const send = async (tag: string | undefined): Promise<void> => {
     const body = bodyOf(action, run, reason.trim(), settlement);

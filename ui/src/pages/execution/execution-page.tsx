@@ -1,5 +1,6 @@
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import type { Execution } from '../../api/executions.ts';
 import { failureOf } from '../../api/queries.ts';
 import { useShortcuts } from '../../frame/shortcuts.ts';
@@ -7,7 +8,7 @@ import { useNow } from '../../platform/clock.ts';
 import { attemptsOf, type Timeline as TimelineData } from '../../api/timeline.ts';
 import { copyText } from '../../parts/copy.tsx';
 import { Failure, Loading } from '../../parts/failure.tsx';
-import { isOver } from '../../parts/words.ts';
+import { isOver, shortId } from '../../parts/words.ts';
 import { curlOf } from './curl.ts';
 import { Inspector } from './inspector.tsx';
 import { nodeViews } from './node-views.ts';
@@ -28,6 +29,7 @@ export function ExecutionPage(): ReactNode {
   const { id, _splat } = useParams({ from: '/executions/$id/$' });
   const data = useRun(id);
   const run = data.status.data;
+  useTitle(run === undefined ? 'Run' : `${run.name} ${shortId(run.id)}, ${run.status}`);
   const now = useNow(run === undefined || !isOver(run));
   const selection = readSelection(_splat);
   if (run === undefined) {
