@@ -20,7 +20,7 @@ import { LingeringCloses } from './http/lingering-closes.ts';
 import { measureWork } from './http/long-turns.ts';
 import { OpenRequests } from './http/open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './documents/openapi.ts';
-import { withoutBase } from './http/base-path.ts';
+import { withoutBase } from './base-path.ts';
 import { addressOf, headerOf } from './parameters.ts';
 import { bulkRoutes } from './routes/bulk.ts';
 import { type GuardPolicy, type GuardRefusal, RequestGuard } from './http/request-guard.ts';

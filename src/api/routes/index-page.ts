@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
-import { basePathOf } from '../http/base-path.ts';
+import { basePathOf } from '../base-path.ts';
 import { pageBody, wantsPage } from '../page.ts';
 
 /** The documents are files, not pages of this server. */

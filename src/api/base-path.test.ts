@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { ApiFixture } from '../../../test/api-fixture.ts';
+import { ApiFixture } from '../../test/api-fixture.ts';
 import { basePathOf, withoutBase } from './base-path.ts';
 
 let api: ApiFixture | undefined;
