@@ -153,6 +153,36 @@ describe('a run that waits', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('sends nothing that was not previewed: a run that moved meanwhile gets a new preview', async () => {
+    const id = await stage.start(stories.branches(stage.downstream.url));
+    await stage.until(id, 'WAITING_CALLBACK');
+    const { page, complaints } = await open(id);
+    await page.getByRole('button', { name: 'Cancel…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Cancel this run' });
+    await dialog.getByText('If-Match').waitFor();
+    const button = dialog.getByRole('button', { name: 'Cancel run, send 2 requests' });
+    await button.waitFor();
+    const settled = { nodeId: 'first', phase: 'UP', outcome: 'succeeded', reason: 'By phone.' };
+    await stage.ask('POST', `/workflows/${id}/resolve`, settled);
+    for (;;) {
+      const { nodes } = await stage.ask('GET', `/workflows/${id}/timeline`);
+      if (nodes.some(({ nodeId, outcome }: Record<string, string>) => nodeId === 'more' && outcome === 'succeeded'))
+        break;
+    }
+    // The page behind the dialog reads on; the dialog keeps what it has shown, until the press.
+    await page
+      .getByRole('region', { name: 'What stands', includeHidden: true })
+      .getByText('3 effects in force')
+      .waitFor();
+    await button.click();
+    await dialog.getByRole('alert').filter({ hasText: 'The run changed; nothing was sent.' }).waitFor();
+    expect((await stage.ask('GET', `/workflows/${id}`)).status).toBe('WAITING_CALLBACK');
+    await dialog.getByRole('button', { name: 'Cancel run, send 3 requests' }).click();
+    const run = await stage.until(id, 'CANCELLED');
+    expect(run.compensations.length).toBe(3);
+    expect(complaints).toEqual([]);
+  });
+
   it('is woken, and terminated', async () => {
     const [woken, ended] = await Promise.all([
       stage.start(stories.sleeping(stage.downstream.url)),

@@ -99,6 +99,26 @@ export const stories = {
     },
     payload: { order: 'o-9' },
   }),
+  branches: (at) => ({
+    definition: {
+      name: 'two-approvals',
+      version: '1',
+      entrypoint: 'both',
+      nodes: [
+        { kind: 'split', id: 'both', branches: ['first', 'second'], join: 'joined' },
+        ...['first', 'second'].map((id) =>
+          call(
+            id,
+            `${at}/accept`,
+            { ...undo(`${at}/ok`), next: id === 'first' ? 'more' : 'joined' },
+            { mode: 'async', callback: { timeoutMillis: 3_600_000 } },
+          ),
+        ),
+        call('more', `${at}/ok`, { ...undo(`${at}/ok`), next: 'joined' }),
+        { kind: 'join', id: 'joined' },
+      ],
+    },
+  }),
   backoff: (at) => ({
     definition: {
       name: 'customer-refund',
@@ -244,6 +264,7 @@ export async function startStage(args: readonly string[] = [], apiKey?: string):
     until(ids.corrupted, 'CORRUPTED'),
     until(ids.sleeping, 'SLEEPING'),
     until(ids.waiting, 'WAITING_CALLBACK'),
+    until(ids.branches, 'WAITING_CALLBACK'),
     until(ids.items, 'SUCCEEDED'),
     until(ids.family, 'SUCCEEDED'),
     ...[ids.backoff, ids.blocked].map((id) => untilAt(id, 'pay-out', ['BACKOFF', 'BLOCKED'])),
