@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { acceptedLicences } from '../../scripts/licences.ts';
+import { bundledNames } from '../../scripts/lockfile-packages.ts';
 import { openPage, startBrowser } from './browser.ts';
 import { startProxy } from './prefix-proxy.ts';
 import { type Stage, startStage } from './stage.ts';
@@ -104,8 +105,12 @@ describe('what is shipped', () => {
     const bundled = JSON.parse(readFileSync(join(folder, '../licences.json'), 'utf8')) as {
       readonly name: string;
       readonly identifier: string | null;
+      readonly text?: string;
     }[];
-    expect(bundled.map(({ name }) => name)).toContain('react');
+    const names = new Set(bundled.map(({ name }) => name));
+    expect(names).toEqual(bundledNames(join(import.meta.dirname, '../..')));
+    expect(names).toContain('react');
+    expect(bundled.filter(({ text = '' }) => text === '').map(({ name }) => name)).toEqual([]);
     const refused = bundled.filter(({ identifier }) => !acceptedLicences.has(identifier ?? ''));
     expect(refused.map(({ name, identifier }) => `${name}: ${String(identifier)}`)).toEqual([]);
   });
