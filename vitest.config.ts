@@ -49,7 +49,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     projects: [
-      project('unit', ['src/**/*.test.ts', 'simulator/**/*.test.ts'], 60_000),
+      project('unit', ['src/**/*.test.ts', 'simulator/**/*.test.ts', 'ui/src/**/*.test.ts'], 60_000),
       project('repo', ['test/repo/**/*.test.ts'], 60_000),
       project('scenario', ['test/scenario/**/*.test.ts'], 60_000),
       project('contract', ['test/contract/**/*.test.ts'], 60_000),

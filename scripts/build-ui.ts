@@ -8,6 +8,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { bundledNames } from './lockfile-packages.ts';
 
 const root = join(import.meta.dirname, '..');
 const target = join(root, 'dist/ui');
@@ -59,6 +60,43 @@ async function compressAll(): Promise<void> {
   await Promise.all(jobs);
 }
 
+/** A package in the list of licences that Vite writes. */
+interface Licence {
+  readonly name: string;
+  readonly version: string;
+  readonly identifier: string | null;
+  readonly text?: string;
+}
+
+/**
+ * Adds the packages of workers, which Vite leaves out, to the list of licences. Throws while the list is not the one that
+ * the manifest of the UI gives, which the licence page and the list for scanners rely on.
+ */
+async function completeLicences(): Promise<void> {
+  const file = join(building, 'licences.json');
+  const found = JSON.parse(await readFile(file, 'utf8')) as readonly Licence[];
+  const bundled = bundledNames(root);
+  const unlisted = found.filter(({ name }) => !bundled.has(name)).map(({ name }) => name);
+  if (unlisted.length > 0) {
+    throw new Error(`The web UI bundles ${unlisted.join(', ')}: add it to \`bundled\` in ui/package.json.`);
+  }
+  const known = new Set(found.map(({ name }) => name));
+  const missing = [...bundled].filter((name) => !known.has(name)).map((name) => licenceOf(name));
+  const all = [...found, ...(await Promise.all(missing))].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  await writeFile(file, `${JSON.stringify(all, undefined, 2)}\n`);
+}
+
+async function licenceOf(name: string): Promise<Licence> {
+  const folder = join(root, 'node_modules', name);
+  const { version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+    readonly version: string;
+    readonly license: string;
+  };
+  const [notice] = globSync('LICEN[CS]E*', { cwd: folder });
+  const text = notice === undefined ? undefined : await readFile(join(folder, notice), 'utf8');
+  return { name, version, identifier: license, ...(text !== undefined && { text }) };
+}
+
 const stamp = join(target, '.sources');
 const wanted = await hashOfSources();
 const built = await readFile(stamp, 'utf8').catch(() => undefined);
@@ -67,6 +105,7 @@ if (built !== wanted) {
   await mkdir(building, { recursive: true });
   try {
     await build({ root: join(root, 'ui'), logLevel: 'warn', build: { outDir: building, emptyOutDir: true } });
+    await completeLicences();
     await compressAll();
     await writeFile(join(building, '.sources'), wanted);
     // Renaming leaves no moment in which a server that starts could list half of the files.

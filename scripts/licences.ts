@@ -30,7 +30,7 @@ export function licencesPage(tree: LockedTree): string {
     '',
     '# Licences',
     '',
-    `Trama is licensed under ${tree.licence ?? unsaid}. This is what is installed with it, from the lock file. \`node scripts/sbom.ts\` prints the same for machines`,
+    `Trama is licensed under ${tree.licence ?? unsaid}. This is what is installed with it or bundled into its web UI, from the lock file. \`node scripts/sbom.ts\` prints the same for machines`,
     `(CycloneDX). A new dependency must have one of: ${[...acceptedLicences].toSorted().join(', ')}.`,
     '',
     '## Shipped',

@@ -1,5 +1,5 @@
 /** The packages of package-lock.json: what is installed, under which licence, and what needs what. Nothing is fetched. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** One installed package. The same name and version may be installed in several places; then it is here once. */
@@ -10,7 +10,7 @@ export interface LockedPackage {
   readonly licence: string | undefined;
   /** `sha512-` and base64; undefined where the lock file has none. */
   readonly integrity: string | undefined;
-  /** Only needed to develop. */
+  /** Only needed to develop: neither installed with the package nor bundled into the web UI. */
   readonly isDev: boolean;
   /** Keys (`name@version`) of what it needs and what is installed. */
   readonly needs: readonly string[];
@@ -46,11 +46,23 @@ export function keyOf({ name, version }: { readonly name: string; readonly versi
 
 const folder = 'node_modules/';
 
+/**
+ * Packages that the build of the web UI puts into its files, by `bundled` of its manifest: they are shipped, although they
+ * are only installed to develop. The build fails while the list is not what it bundles.
+ */
+export function bundledNames(checkout: string): ReadonlySet<string> {
+  const manifest = join(checkout, 'ui/package.json');
+  if (!existsSync(manifest)) return new Set();
+  const { bundled = [] } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly bundled?: readonly string[] };
+  return new Set(bundled);
+}
+
 /** Reads the lock file of a checkout. @throws Error when it cannot be read or is older than npm 7. */
 export function readLockfile(checkout: string = join(import.meta.dirname, '..')): LockedTree {
   const lock = JSON.parse(readFileSync(join(checkout, 'package-lock.json'), 'utf8')) as {
     readonly packages?: Readonly<Record<string, Entry>>;
   };
+  const bundled = bundledNames(checkout);
   const entries = lock.packages;
   const root = entries?.[''];
   if (entries === undefined || root === undefined) throw new Error('package-lock.json has no list of packages.');
@@ -71,6 +83,10 @@ export function readLockfile(checkout: string = join(import.meta.dirname, '..'))
     return [...new Set(names.flatMap((name) => resolve(path, name) ?? []))].toSorted();
   };
 
+  const directlyBundled = Object.keys(entries['ui']?.devDependencies ?? {})
+    .filter((name) => bundled.has(name))
+    .flatMap((name) => resolve('ui', name) ?? []);
+
   const packages = new Map<string, LockedPackage>();
   for (const [path, entry] of Object.entries(entries)) {
     if (path === '' || entry.version === undefined) continue;
@@ -82,7 +98,7 @@ export function readLockfile(checkout: string = join(import.meta.dirname, '..'))
       version: entry.version,
       licence: entry.license ?? known?.licence,
       integrity: entry.integrity ?? known?.integrity,
-      isDev: entry.dev === true && known?.isDev !== false,
+      isDev: entry.dev === true && known?.isDev !== false && !bundled.has(name),
       needs: [...new Set([...(known?.needs ?? []), ...needsOf(path, entry)])].toSorted(),
     });
   }
@@ -90,7 +106,7 @@ export function readLockfile(checkout: string = join(import.meta.dirname, '..'))
     name: root.name ?? '',
     version: root.version ?? '',
     licence: root.license,
-    needs: needsOf('', root),
+    needs: [...new Set([...needsOf('', root), ...directlyBundled])].toSorted(),
     packages: [...packages.values()].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)),
   };
 }

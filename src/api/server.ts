@@ -21,6 +21,7 @@ import { LingeringCloses } from './http/lingering-closes.ts';
 import { measureWork } from './http/long-turns.ts';
 import { OpenRequests } from './http/open-requests.ts';
 import { type DocumentedRoute, openApiDocument } from './documents/openapi.ts';
+import { withoutBase } from './base-path.ts';
 import { addressOf, headerOf } from './parameters.ts';
 import { type GuardPolicy, type GuardRefusal, RequestGuard } from './http/request-guard.ts';
 import { appFor } from './request-store.ts';
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly guard?: GuardPolicy | undefined;
   /** False: serves health and metrics only. Default true. */
   readonly servesApi?: boolean;
+  /** A path prefix, without a slash at its end, below which everything is served as well as at the root. */
+  readonly basePath?: string | undefined;
   /** Files of the web UI; absent: it is not served. */
   readonly ui?: UiFiles | undefined;
   readonly metrics?: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -142,6 +145,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
         ({ https: { ...http, key, cert, ...(ca !== undefined && { ca, requestCert: true }) } } as object)),
     ...(options.trustedProxies !== undefined &&
       options.trustedProxies.length > 0 && { trustProxy: addressesWithin(options.trustedProxies) }),
+    ...(options.basePath !== undefined && { rewriteUrl: withoutBase(options.basePath) }),
     logger: false,
     bodyLimit: limits.maxRequestBytes,
     requestTimeout: limits.requestTimeoutMillis,

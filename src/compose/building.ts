@@ -274,6 +274,7 @@ async function buildApi(
     installation: installationOf(config, foundations.secrets),
     ...(await accessOptions(config, app.clock, telemetry)),
     ui: uiFilesOf(config, telemetry),
+    basePath: config.server.basePath,
     ...(tls === undefined ? {} : { tls }),
     ...observeRequests(telemetry, config.metrics.enabled),
     worked: {

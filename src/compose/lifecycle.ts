@@ -134,7 +134,11 @@ export class Trama {
     await engine.start();
     if (config.maintenance.enabled) this.#maintain(built.choice.queue, built);
     this.#health.isReady = true;
-    telemetry.log('info', 'ready', readyFields(config, this.url, startedAt));
+    telemetry.log(
+      'info',
+      'ready',
+      readyFields(config, this.url, startedAt, server.hasRoute({ method: 'GET', url: '/ui' })),
+    );
     if (config.metrics.enabled) telemetry.watchProcess();
   }
 

@@ -19,6 +19,8 @@ export interface ApiKeyConfig {
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
+  /** A path prefix below which everything is served, too. */
+  readonly basePath: string | undefined;
   /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
   /** Hosts that a server without authentication answers for, in any case, with or without a port. */

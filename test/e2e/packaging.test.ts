@@ -169,6 +169,8 @@ describe('the package', () => {
     const nap = { kind: 'sleep', id: 'nap', durationMillis: 1 };
     writeFileSync(file, JSON.stringify({ name: 'nap', version: '1', entrypoint: 'nap', nodes: [nap] }));
     const url = server.line['url'] ?? '';
+    expect(server.line['ui']).toBe(`${url}/ui/`);
+    expect(await (await fetch(`${url}/ui/`)).text()).toContain('<title>Trama</title>');
     const { stdout } = await run(process.execPath, [program(), 'run', file, '--url', url, '--wait'], { env });
     expect(stdout).toMatch(/nap 1 [\w-]{36}: SUCCEEDED/);
     process.kill(server.pid, 'SIGTERM');

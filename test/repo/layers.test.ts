@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { importsOf, shippedSources } from './source-files.ts';
+import { importsOf, repositoryFiles, shippedSources } from './source-files.ts';
 
 const adapters = ['store', 'queue', 'http-caller', 'telemetry'];
 
@@ -63,6 +63,17 @@ describe('layers', () => {
     expect(imports.filter(({ from, to }) => !isAllowed(from, to)).map(({ from, to }) => `${from} -> ${to}`)).toEqual(
       [],
     );
+  });
+
+  it('keeps the web UI to the public API and the core', () => {
+    const files = repositoryFiles('ui/src/*.ts', 'ui/src/*.tsx');
+    const imports = files.flatMap((file) =>
+      importsOf(file)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => posix.join(posix.dirname(file.path), specifier)),
+    );
+    expect(imports.length).toBeGreaterThan(100);
+    expect(imports.filter((path) => !path.startsWith('ui/src/') && !path.startsWith('src/core/'))).toEqual([]);
   });
 
   it('keeps the core free of packages and of Node', () => {

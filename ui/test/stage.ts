@@ -99,6 +99,26 @@ export const stories = {
     },
     payload: { order: 'o-9' },
   }),
+  branches: (at) => ({
+    definition: {
+      name: 'two-approvals',
+      version: '1',
+      entrypoint: 'both',
+      nodes: [
+        { kind: 'split', id: 'both', branches: ['first', 'second'], join: 'joined' },
+        ...['first', 'second'].map((id) =>
+          call(
+            id,
+            `${at}/accept`,
+            { ...undo(`${at}/ok`), next: id === 'first' ? 'more' : 'joined' },
+            { mode: 'async', callback: { timeoutMillis: 3_600_000 } },
+          ),
+        ),
+        call('more', `${at}/ok`, { ...undo(`${at}/ok`), next: 'joined' }),
+        { kind: 'join', id: 'joined' },
+      ],
+    },
+  }),
   backoff: (at) => ({
     definition: {
       name: 'customer-refund',
@@ -192,8 +212,8 @@ type Answered = ReturnType<typeof JSON.parse>;
 
 const pollMillis = 20;
 
-/** Starts everything, and waits until each story is where it is to be seen. */
-export async function startStage(args: readonly string[] = []): Promise<Stage> {
+/** Starts everything, and waits until each story is where it is to be seen. `apiKey`: what the server asks for. */
+export async function startStage(args: readonly string[] = [], apiKey?: string): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'trama-ui-'));
   const downstream = await startDownstream(({ path }, response) => {
     answer(path, response);
@@ -202,7 +222,11 @@ export async function startStage(args: readonly string[] = []): Promise<Stage> {
   const ask = async (method: string, path: string, body?: object): Promise<Answered> => {
     const response = await fetch(server.url + path, {
       method,
-      ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      headers: {
+        ...(apiKey !== undefined && { 'x-api-key': apiKey }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${String(response.status)} ${text}`);
@@ -240,6 +264,7 @@ export async function startStage(args: readonly string[] = []): Promise<Stage> {
     until(ids.corrupted, 'CORRUPTED'),
     until(ids.sleeping, 'SLEEPING'),
     until(ids.waiting, 'WAITING_CALLBACK'),
+    until(ids.branches, 'WAITING_CALLBACK'),
     until(ids.items, 'SUCCEEDED'),
     until(ids.family, 'SUCCEEDED'),
     ...[ids.backoff, ids.blocked].map((id) => untilAt(id, 'pay-out', ['BACKOFF', 'BLOCKED'])),

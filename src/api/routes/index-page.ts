@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import * as shape from '../documents/schema.ts';
 import { jsonTextBody } from '../context.ts';
+import { basePathOf } from '../base-path.ts';
 import { pageBody, wantsPage } from '../page.ts';
 
 /** The documents are files, not pages of this server. */
@@ -35,15 +36,16 @@ export function indexRoute(server: FastifyInstance): void {
       },
     },
     (request, reply) => {
+      const base = basePathOf(request);
       const has = places.filter(([, url]) => server.hasRoute({ method: 'GET', url }));
       if (!wantsPage(request)) {
-        const entries = has.map(([name, url]) => [name, url]);
+        const entries = has.map(([name, url]) => [name, `${base}${url}`]);
         return jsonTextBody(reply, JSON.stringify({ name: 'Trama', ...Object.fromEntries(entries), documents }));
       }
       return pageBody(reply, {
         title: 'Trama',
         paragraphs: ['This is a Trama server.', `The documents are in ${documents}.`],
-        links: has.map(([, href, text]) => ({ href, text })),
+        links: has.map(([, url, text]) => ({ href: `${base}${url}`, text })),
       });
     },
   );

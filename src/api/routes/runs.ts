@@ -10,6 +10,7 @@ import { type ApiContext, jsonBody, jsonTextBody } from '../context.ts';
 import { errorDocument, executionDocument, startedDocument } from '../documents/documents.ts';
 import { ApiError, refusalBody } from '../http/failure.ts';
 import { openPlace } from '../http/open-requests.ts';
+import { basePathOf } from '../base-path.ts';
 import { clamp, headerOf, optional } from '../parameters.ts';
 import { answers, type RouteDocumentation } from '../documents/route-documentation.ts';
 import { optionalBody } from '../validation.ts';
@@ -154,7 +155,7 @@ async function runToEnd(
 
 /** The prefix that the client used. */
 function prefixOf(request: FastifyRequest): string {
-  return request.url.startsWith('/sagas/') ? '/sagas' : '/workflows';
+  return `${basePathOf(request)}${request.url.startsWith('/sagas/') ? '/sagas' : '/workflows'}`;
 }
 
 function traceparentOf(request: FastifyRequest): string | undefined {

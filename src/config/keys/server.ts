@@ -21,6 +21,13 @@ export const serverKeys: SectionKeys<'server' | 'security' | 'metrics' | 'loggin
     kind: integer(0, 65_535),
     default: 8080,
   },
+  'server.basePath': {
+    meaning:
+      'Path prefix under which a proxy in front hands requests on without removing it, such as `/trama`. Everything is then served below it ' +
+      'as well as at the root. A proxy that removes its prefix needs no setting.',
+    kind: optional(text('a path that begins with a slash and does not end with one', /^(?:\/[\w.~-]+)+$/)),
+    default: undefined,
+  },
   'server.trustedProxies': {
     meaning:
       'Proxies in front of the server, as IP addresses or networks. The address of a caller (for rate limits and the audit ' +

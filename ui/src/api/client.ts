@@ -61,7 +61,7 @@ export async function ask(path: string, request: Ask = {}): Promise<Answer> {
   const text = await response.text();
   if (unavailable.has(response.status)) lost();
   else connection.set({ asOf: serverNow() });
-  if (!response.ok) throw failureOf(response, text);
+  if (!response.ok && response.status !== 304) throw failureOf(response, text);
   return { status: response.status, json: text === '' ? null : parsed(text), headers: response.headers };
 }
 

@@ -83,8 +83,6 @@ export interface Execution extends Summary {
     | { readonly count: number; readonly running: number; readonly corrupted: number; readonly first: readonly Child[] }
     | undefined;
   readonly failedItem?: string | undefined;
-  /** The whole document, for what has no field here. */
-  readonly document: JsonObject;
 }
 
 /** A change by a person or a program. */
@@ -224,7 +222,6 @@ export function readExecution(json: Json): Execution {
       },
     }),
     failedItem: itemAt({ item: ownProperty(value, 'failedItem') ?? null }),
-    document: value,
   };
 }
 

@@ -53,14 +53,44 @@ export function useReading<T>({
   const options: UseQueryOptions<T> = {
     queryKey: [path, parameters],
     enabled,
-    queryFn: async ({ signal }) => {
-      const answer = await ask(path, { parameters, signal });
-      return read(answer.json, answer);
-    },
+    queryFn: ({ client, queryKey, signal }) => readRevision({ client, queryKey, path, parameters, read, signal }),
     refetchInterval:
       typeof everyMillis === 'function' ? (query) => everyMillis(query.state.data) : (everyMillis ?? false),
   };
   return useQuery(options);
+}
+
+/** ETags of what was read last, by the key of its query. Answers are not stored by browsers, so the page keeps the tag. */
+const tags = new Map<string, string>();
+const maxTags = 500;
+
+/** Asks with the tag of what was read last; an answer 304 is what is there already. */
+async function readRevision<T>({
+  client,
+  queryKey,
+  path,
+  parameters,
+  read,
+  signal,
+}: {
+  readonly client: QueryClient;
+  readonly queryKey: readonly unknown[];
+  readonly path: string;
+  readonly parameters: Parameters;
+  readonly read: Reading<T>['read'];
+  readonly signal: AbortSignal;
+}): Promise<T> {
+  const name = JSON.stringify(queryKey);
+  const known = client.getQueryData<T>(queryKey);
+  const tag = known === undefined ? undefined : tags.get(name);
+  const headers = tag === undefined ? undefined : { 'if-none-match': tag };
+  const answer = await ask(path, { parameters, signal, ...(headers !== undefined && { headers }) });
+  if (answer.status === 304 && known !== undefined) return known;
+  const next = answer.headers.get('etag');
+  if (tags.size >= maxTags) tags.clear();
+  if (next === null) tags.delete(name);
+  else tags.set(name, next);
+  return read(answer.json, answer);
 }
 
 /** The failure that a panel shows: the last one, also between two attempts, while there are no data. */

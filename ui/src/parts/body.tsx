@@ -7,7 +7,7 @@ const maxColoured = 64 * 1024;
 const maxShown = 256 * 1024;
 
 /** A body as indented JSON text, digit by digit; texts as they are. */
-export function bodyText(body: Json): string {
+function bodyText(body: Json): string {
   return typeof body === 'string' ? body : JSON.stringify(body, undefined, 2);
 }
 

@@ -3,9 +3,8 @@ export type Search = Readonly<Record<string, readonly string[]>>;
 
 /** Reads `?status=FAILED&status=CORRUPTED`. */
 export function parseSearch(text: string): Search {
-  const found: Record<string, string[]> = {};
-  for (const [name, value] of new URLSearchParams(text)) (found[name] ??= []).push(value);
-  return found;
+  const found = Map.groupBy(new URLSearchParams(text), ([name]) => name);
+  return Object.fromEntries([...found].map(([name, values]) => [name, values.map(([, value]) => value)]));
 }
 
 /** Writes a search part with its question mark; empty without values. */

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import { readHistoryRow, type Summary } from '../../api/executions.ts';
 import { useReading } from '../../api/queries.ts';
 import { serverNow } from '../../platform/clock.ts';
@@ -18,6 +19,7 @@ import { type Attention, type Cause, type Count, useAttention } from './use-atte
 
 /** What needs a person now? Groups in the order of their urgency, each with a sentence, a count and one action. */
 export function AttentionPage(): ReactNode {
+  useTitle('Attention');
   const result = useAttention();
   const [kept, setKept] = useState<Attention>();
   // What is shown stays until the reader asks for the new: nothing moves under a pointer.

@@ -1,6 +1,7 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import type { JsonObject } from '../../../../src/core/value/json.ts';
 import { ask } from '../../api/client.ts';
 import { failureOf } from '../../api/queries.ts';
@@ -24,6 +25,7 @@ interface Page {
 
 /** Who changed what, the newest first. */
 export function AuditPage(): ReactNode {
+  useTitle('Audit');
   const search: Search = useSearch({ from: '/audit' });
   const query = useInfiniteQuery<Page, Error, { pages: Page[] }, readonly unknown[], string | undefined>({
     queryKey: ['audit', search],

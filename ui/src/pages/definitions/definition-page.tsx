@@ -1,6 +1,7 @@
 import { Link, useParams } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import { parseJson } from '../../../../src/core/value/json.ts';
 import { readDefinition, type StoredDefinition } from '../../api/definitions.ts';
 import { useReading } from '../../api/queries.ts';
@@ -18,6 +19,7 @@ import { RunForm } from './run-form.tsx';
 /** One version of a definition: what it is, and how to run it. */
 export function DefinitionPage(): ReactNode {
   const { name, version } = useParams({ from: '/definitions/$name/$version' });
+  useTitle(`${name} ${version}`);
   const record = useReading({
     path: `/workflows/definitions/${encodeURIComponent(name)}/${encodeURIComponent(version)}`,
     read: readDefinition,

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import { ask } from '../../api/client.ts';
 import { readDefinition, type StoredDefinition } from '../../api/definitions.ts';
 import { failureOf } from '../../api/queries.ts';
@@ -17,6 +18,7 @@ interface Page {
 
 /** Stored definitions by name, the newest first, with their versions. */
 export function DefinitionsPage(): ReactNode {
+  useTitle('Definitions');
   const [part, setPart] = useState('');
   const query = useInfiniteQuery<Page, Error, { pages: Page[] }, readonly unknown[], string | undefined>({
     queryKey: ['definitions'],

@@ -7,11 +7,16 @@ import { Dialog } from '../../parts/dialog.tsx';
 import { Failure, failureSentences, Loading } from '../../parts/failure.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { Status } from '../../parts/status.tsx';
-import { readPreviewed } from './previewed.ts';
+import { type Previewed, readPreviewed } from './previewed.ts';
 import { shortId } from '../../parts/words.ts';
 import { type Action, confirmText, endsAs, leadOf } from './actions.ts';
 import { type Settlement, SettlementFields, settlementsOf } from './settlement.tsx';
 import { Sends } from './sends.tsx';
+
+/** Refusals because the run had moved, after which the change is offered without a revision. */
+const maxRefusals = 2;
+
+const isMoved = (error: unknown): boolean => error instanceof ApiFailure && error.status === 412;
 
 /** Says exactly what a button will send, and sends it. What was previewed is what runs, where the server tags it. */
 export function ActionDialog({
@@ -34,9 +39,13 @@ export function ActionDialog({
   const [reason, setReason] = useState('');
   const [settlement, setSettlement] = useState<Settlement | undefined>(settlementsOf(run)[0]);
   const [problem, setProblem] = useState<unknown>();
-  const [hasChanged, setChanged] = useState(false);
+  /** How often the run had moved when the button was pressed. */
+  const [refusals, setRefusals] = useState(0);
   const [isBusy, setBusy] = useState(false);
-  const previewed = preview.data;
+  // What was shown first stays until a press finds that the run has moved: no text changes under a pointer.
+  const [shown, setShown] = useState<Previewed>();
+  const previewed = shown ?? preview.data;
+  if (shown === undefined && preview.data !== undefined) setShown(preview.data);
   const failure = action.preview === undefined ? null : failureOf(preview);
   // An older server has no preview of it: the action is possible all the same, and the dialog says so.
   const isWithout = failure instanceof ApiFailure && failure.isMissingRoute;
@@ -45,7 +54,9 @@ export function ActionDialog({
     isReady &&
     !isBusy &&
     (action.needsReason !== true || reason.trim() !== '') &&
-    (action.name !== 'resolve' || settlement !== undefined);
+    (action.name !== 'resolve' || settlement !== undefined) &&
+    // A run without compensations cannot be taken back.
+    (action.name !== 'undo' || previewed?.calls.length !== 0);
 
   const send = async (tag: string | undefined): Promise<void> => {
     const body = bodyOf(action, run, reason.trim(), settlement);
@@ -56,27 +67,31 @@ export function ActionDialog({
     });
   };
 
+  /** Sends at the revision that was previewed. If the run has moved but would do the same, it is sent once more. */
+  const sendPreviewed = async (): Promise<void> => {
+    try {
+      await send(previewed?.tag);
+    } catch (error) {
+      if (!isMoved(error)) throw error;
+      const { data: next } = await preview.refetch();
+      if (next === undefined || next.text !== previewed?.text) throw error;
+      await send(next.tag);
+    }
+  };
+
   const press = async (): Promise<void> => {
     setBusy(true);
     setProblem(undefined);
     try {
-      try {
-        await send(hasChanged ? undefined : previewed?.tag);
-      } catch (error) {
-        if (!(error instanceof ApiFailure) || error.status !== 412) throw error;
-        // The run has moved. If it would do the same as before it is sent once more by itself; else a person looks again.
-        const { data: next } = await preview.refetch();
-        if (next === undefined || next.text !== previewed?.text) {
-          setChanged(true);
-          return;
-        }
-        await send(next.tag);
-      }
+      // Who has seen two previews that were out of date may have it done whatever the run does.
+      await (refusals >= maxRefusals ? send(undefined) : sendPreviewed());
       onDone(`Accepted: ${action.title.toLowerCase()}.`);
       await queryClient.invalidateQueries({ queryKey: [`/workflows/${run.id}`] });
     } catch (error) {
-      if (error instanceof ApiFailure && error.status === 412) setChanged(true);
-      else setProblem(error);
+      if (isMoved(error)) {
+        setRefusals(refusals + 1);
+        setShown((await preview.refetch()).data);
+      } else setProblem(error);
     } finally {
       setBusy(false);
     }
@@ -106,7 +121,7 @@ export function ActionDialog({
               disabled={!mayPress}
               onClick={() => void press()}
             >
-              {hasChanged && previewed?.tag !== undefined
+              {refusals >= maxRefusals
                 ? `${confirmText(action, undefined)}, whatever it does now`
                 : confirmText(action, count)}
             </button>
@@ -115,7 +130,7 @@ export function ActionDialog({
       }
     >
       <div className="stack">
-        {hasChanged && (
+        {refusals > 0 && (
           <div className="banner note" role="alert">
             <Icon name="info" />
             <span>The run changed; nothing was sent.</span>
@@ -166,7 +181,7 @@ export function ActionDialog({
         </div>
         <code className="muted">
           POST /workflows/…{shortId(run.id)}/{action.path}
-          {previewed?.tag !== undefined && !hasChanged && ` If-Match: ${previewed.tag}`}
+          {previewed?.tag !== undefined && refusals < maxRefusals && ` If-Match: ${previewed.tag}`}
         </code>
         {problem !== undefined && (
           <div className="banner bad" role="alert">

@@ -80,7 +80,7 @@ export function actionsOf(run: Execution): readonly Action[] {
   if (isOver(run)) {
     if (run.retryable) names.push('retry');
     if (run.status === 'CORRUPTED') names.push('resolve');
-    if (run.status === 'SUCCEEDED' && run.compensations.length > 0) names.push('undo');
+    if (run.status === 'SUCCEEDED' && run.parent === undefined) names.push('undo');
     if (run.status === 'TERMINATED' && !run.retryable) names.push('retry');
     if (run.hook !== undefined && run.hook.state !== 'DELIVERED') names.push('redeliver');
   } else {

@@ -1,5 +1,5 @@
 import type { HistoryRow } from '../../api/executions.ts';
-import { bodyText } from '../../parts/body.tsx';
+import { type Json, stringifyJson } from '../../../../src/core/value/json.ts';
 
 /** A text as one word of a shell. */
 function quoted(text: string): string {
@@ -17,6 +17,9 @@ function withSecrets(text: string, name: string): string {
 /** A variable name after what is masked: a header `x-api-key` becomes `X_API_KEY`. */
 const variable = (text: string): string => `SECRET_${text.toUpperCase().replaceAll(/[^A-Z\d]+/g, '_')}`;
 
+/** A body as it is sent: texts as they are, JSON digit by digit. */
+const sentText = (body: Json): string => (typeof body === 'string' ? body : stringifyJson(body));
+
 /** The request of an attempt as a command for a shell. Secrets are variables that the reader sets. */
 export function curlOf({ verb, url, requestHeaders = {}, requestBody, nodeId }: HistoryRow): string {
   const secret = variable(nodeId);
@@ -25,6 +28,6 @@ export function curlOf({ verb, url, requestHeaders = {}, requestBody, nodeId }: 
     if (typeof value === 'string') parts.push(`-H ${withSecrets(`${name}: ${value}`, variable(name))}`);
   }
   if (requestBody !== undefined && requestBody !== null)
-    parts.push(`--data-raw ${withSecrets(bodyText(requestBody), secret)}`);
+    parts.push(`--data-raw ${withSecrets(sentText(requestBody), secret)}`);
   return parts.join(' \\\n  ');
 }

@@ -1,12 +1,14 @@
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import type { Execution } from '../../api/executions.ts';
 import { failureOf } from '../../api/queries.ts';
 import { useShortcuts } from '../../frame/shortcuts.ts';
 import { useNow } from '../../platform/clock.ts';
+import { attemptsOf, type Timeline as TimelineData } from '../../api/timeline.ts';
 import { copyText } from '../../parts/copy.tsx';
 import { Failure, Loading } from '../../parts/failure.tsx';
-import { isOver } from '../../parts/words.ts';
+import { isOver, shortId } from '../../parts/words.ts';
 import { curlOf } from './curl.ts';
 import { Inspector } from './inspector.tsx';
 import { nodeViews } from './node-views.ts';
@@ -18,7 +20,7 @@ import { StandsLine } from './stands-line.tsx';
 import { Timeline } from './timeline.tsx';
 import { UndoLane } from './undo-lane.tsx';
 import { undoOrder } from './undo-order.ts';
-import { type RunData, useRun } from './use-run.ts';
+import { type RunData, useCall, useRun } from './use-run.ts';
 
 const RunGraph = lazy(async () => ({ default: (await import('./run-graph.tsx')).RunGraph }));
 
@@ -27,6 +29,7 @@ export function ExecutionPage(): ReactNode {
   const { id, _splat } = useParams({ from: '/executions/$id/$' });
   const data = useRun(id);
   const run = data.status.data;
+  useTitle(run === undefined ? 'Run' : `${run.name} ${shortId(run.id)}, ${run.status}`);
   const now = useNow(run === undefined || !isOver(run));
   const selection = readSelection(_splat);
   if (run === undefined) {
@@ -62,13 +65,14 @@ function RunPanels({
 }): ReactNode {
   const navigate = useNavigate();
   const [focus, setFocus] = useState<{ nodeId: string; count: number }>();
-  const steps = data.steps.data?.rows ?? noRows;
-  const calls = data.calls.data?.rows ?? noRows;
+  const timeline = data.timeline.data ?? noTimeline;
+  const calls = useMemo(() => attemptsOf(timeline.rows), [timeline]);
   const preview = data.cancel.data?.calls ?? noRows;
   const undos = useMemo(() => undoOrder(run, calls, preview), [run, calls, preview]);
-  const views = useMemo(() => nodeViews(run, steps, calls, undos), [run, steps, calls, undos]);
+  const views = useMemo(() => nodeViews(run, timeline, undos), [run, timeline, undos]);
   const selection = readSelection(splat);
   const call = selectedCall(selection, run, calls);
+  const whole = useCall(run.id, call?.callId).data;
   const urgent = mostUrgent(run.currentNodes);
   const picked = ('nodeId' in selection ? selection.nodeId : undefined) ?? call?.nodeId ?? urgent?.nodeId;
   const place = run.currentNodes.find(({ nodeId }) => nodeId === picked);
@@ -91,7 +95,7 @@ function RunPanels({
       step(1);
     },
     c: () => {
-      if (call !== undefined) void copyText(curlOf(call));
+      if (whole !== undefined) void copyText(curlOf(whole));
     },
     'g f': () => {
       const failed = decidingCall(run, calls);
@@ -140,15 +144,14 @@ function RunPanels({
             {graph !== undefined && <UndoLane undos={undos} graph={graph} onPick={pick} />}
           </div>
         </section>
-        {failureOf(data.calls) !== null && failureOf(data.calls) !== undefined ? (
+        {failureOf(data.timeline) !== null && failureOf(data.timeline) !== undefined ? (
           <section className="panel" aria-label="Timeline">
-            <Failure error={failureOf(data.calls)} />
+            <Failure error={failureOf(data.timeline)} />
           </section>
         ) : (
           <Timeline
             run={run}
-            steps={steps}
-            calls={calls}
+            rows={timeline.rows}
             now={now}
             views={views}
             notReached={notReached}
@@ -161,9 +164,9 @@ function RunPanels({
           />
         )}
       </div>
-      {data.calls.data?.isCut === true && (
+      {timeline.isCut && (
         <p className="small muted cut-note">
-          The latest {calls.length} attempts are shown; earlier ones are in the history of the API.
+          The latest {timeline.rows.length} rows are shown; earlier ones are in the history of the API.
         </p>
       )}
       <Inspector run={run} calls={calls} call={call} place={place} now={now} />
@@ -172,3 +175,4 @@ function RunPanels({
 }
 
 const noRows: readonly never[] = [];
+const noTimeline: TimelineData = { nodes: [], rows: [], isCut: false };

@@ -6,11 +6,13 @@ import { countdownText, durationText } from '../../platform/times.ts';
 import { Body } from '../../parts/body.tsx';
 import { Copy } from '../../parts/copy.tsx';
 import { Icon } from '../../parts/icon.tsx';
+import { Answered } from '../../parts/question.tsx';
 import { OutcomeBadge } from '../../parts/status.tsx';
 import { Time } from '../../parts/time.tsx';
 import { outcomeLook, stateLook } from '../../parts/words.ts';
 import { curlOf } from './curl.ts';
 import { callPath } from './selection.ts';
+import { useCall } from './use-run.ts';
 
 /** Rows of one kind shown at the begin and at the end of a long list of attempts. */
 const shownEnds = 6;
@@ -31,6 +33,7 @@ export function Inspector({
   readonly now: number;
 }): ReactNode {
   const navigate = useNavigate();
+  const whole = useCall(run.id, call?.callId);
   if (call === undefined) {
     return (
       <section className="panel inspector" aria-label="Attempt">
@@ -62,7 +65,7 @@ export function Inspector({
     void navigate({ to: '/executions/$id/$', params: { id: run.id, _splat: callPath(target.callId) }, replace: true });
   };
   const same = call.phase === 'DOWN' ? back : forward;
-  const lastUndo = back.at(-1);
+  const lastUndo = call.phase === 'DOWN' ? undefined : back.at(-1);
   return (
     <section className="panel inspector" aria-label="Attempt">
       <div className="panel-head">
@@ -104,7 +107,7 @@ export function Inspector({
           >
             <Icon name="chevron-down" />
           </button>
-          <Copy text={() => curlOf(call)} name="the request as curl">
+          <Copy text={() => curlOf(whole.data ?? call)} name="the request as curl">
             <Icon name="curl" />
             curl <kbd>c</kbd>
           </Copy>
@@ -115,32 +118,56 @@ export function Inspector({
         </span>
       </div>
       {place !== undefined && <Waits place={place} now={now} />}
-      <div className={`inspector-in${call.phase === 'DOWN' || lastUndo === undefined ? '' : ' has-undo'}`}>
+      <div className={`inspector-in${lastUndo === undefined ? '' : ' has-undo'}`}>
         <div className="attempts">
           <AttemptList title={call.nodeId} rows={forward} call={call} onPick={go} />
           {back.length > 0 && <AttemptList title={`undo of ${call.nodeId}`} rows={back} call={call} onPick={go} />}
         </div>
-        <div className="stack">
-          <h3>Request</h3>
-          <RequestLine call={call} />
-          <Body body={call.requestBody} isCut={call.isRequestCut} name={`${call.nodeId}-${call.callId}-request.json`} />
-          <Headers headers={call.requestHeaders} />
-        </div>
-        <div className="stack">
-          <h3>Answer</h3>
-          <Answer call={call} />
-          <Rule call={call} />
-          <Headers headers={call.responseHeaders} />
-        </div>
-        {call.phase !== 'DOWN' && lastUndo !== undefined && (
-          <div className="stack">
-            <h3>Its undo, last attempt</h3>
-            <RequestLine call={lastUndo} />
-            <Answer call={lastUndo} />
-          </div>
-        )}
+        <Answered of={whole} what="Reading the attempt">
+          {(read) => <CallParts call={read} />}
+        </Answered>
+        {lastUndo !== undefined && <UndoPart id={run.id} callId={lastUndo.callId} />}
       </div>
     </section>
+  );
+}
+
+/** What was sent, what came back, and why its outcome is what it is. */
+function CallParts({ call }: { readonly call: HistoryRow }): ReactNode {
+  return (
+    <>
+      <div className="stack">
+        <h3>Request</h3>
+        <RequestLine call={call} />
+        <Body body={call.requestBody} isCut={call.isRequestCut} name={`${call.nodeId}-${call.callId}-request.json`} />
+        <Headers headers={call.requestHeaders} />
+      </div>
+      <div className="stack">
+        <h3>Answer</h3>
+        <Answer call={call} />
+        <Rule call={call} />
+        <Headers headers={call.responseHeaders} />
+      </div>
+    </>
+  );
+}
+
+/** The last attempt to undo the visit, beside the attempt that is shown. */
+function UndoPart({ id, callId }: { readonly id: string; readonly callId: string }): ReactNode {
+  const undo = useCall(id, callId);
+  return (
+    <div className="stack">
+      <h3>Its undo, last attempt</h3>
+      <Answered of={undo}>
+        {(call) => (
+          <>
+            <RequestLine call={call} />
+            <Answer call={call} />
+            <Rule call={call} />
+          </>
+        )}
+      </Answered>
+    </div>
   );
 }
 

@@ -1,4 +1,5 @@
-import type { Execution, HistoryRow, Place } from '../../api/executions.ts';
+import type { Execution, Place } from '../../api/executions.ts';
+import type { Timeline, TimelineRow } from '../../api/timeline.ts';
 import type { Undo } from './undo-order.ts';
 
 /** What a run did at a node: the latest visit of the latest round. */
@@ -7,78 +8,51 @@ export interface NodeView {
   /** Visits of all rounds. */
   readonly visits: number;
   readonly attempts: number;
-  /** `unknown` if any attempt of the visit was, unless it succeeded in the end. */
+  /** `unknown` if any attempt of the visit was. */
   readonly outcome?: string | undefined;
   readonly place?: Place | undefined;
   readonly undo?: Undo | undefined;
   readonly stands?: string | undefined;
   readonly durationMillis?: number | undefined;
-  readonly statusCode?: number | undefined;
 }
-
-/** Phases of rows that are a compensation, a settlement by hand, or a hook, and no visit of the node itself. */
-const beside: ReadonlySet<string> = new Set(['DOWN', 'RESOLVE', 'HOOK']);
-
-/** Phases whose row says that a node was reached, without an outcome of a call. */
-const quiet: ReadonlySet<string> = new Set(['SWITCH', 'SPLIT', 'JOIN', 'SET', 'FOREACH', 'SLEEP', 'FAIL', 'WORKFLOW']);
 
 /** What a run did at each node that it has reached, by node. */
 export function nodeViews(
   run: Execution,
-  steps: readonly HistoryRow[],
-  calls: readonly HistoryRow[],
+  { nodes, rows }: Pick<Timeline, 'nodes' | 'rows'>,
   undos: readonly Undo[],
 ): ReadonlyMap<string, NodeView> {
-  const views = new Map<string, NodeView>();
-  const undo = byNode(undos);
-  const rowsOf = Map.groupBy(
-    [...steps, ...calls].filter(({ phase }) => !beside.has(phase)),
-    ({ nodeId }) => nodeId,
-  );
-  const places = Map.groupBy(run.currentNodes, ({ nodeId }) => nodeId);
+  // Of several visits the one that is undone first.
+  const undo = new Map(undos.toReversed().map((each) => [each.nodeId, each]));
+  const places = new Map(run.currentNodes.toReversed().map((place) => [place.nodeId, place]));
   const standing = new Map(run.standing.map(({ nodeId, outcome }) => [nodeId, outcome]));
-  for (const nodeId of new Set([...rowsOf.keys(), ...places.keys(), ...standing.keys()])) {
-    const rows = rowsOf.get(nodeId) ?? [];
-    const place = places.get(nodeId)?.[0];
-    const visits = new Set(rows.map(({ round, visit }) => `${String(round)}.${String(visit)}`));
-    if (place?.visit !== undefined) visits.add(`${String(run.round)}.${String(place.visit)}`);
-    const latest = rows.reduce<HistoryRow | undefined>(later, undefined);
-    const ofVisit = rows.filter((row) => row.round === latest?.round && row.visit === latest.visit);
-    const attempts = ofVisit.reduce((most, { attempt }) => Math.max(most, attempt), 0);
-    const begin = Math.min(...ofVisit.map(({ startedAt }) => startedAt ?? Infinity));
-    const end = Math.max(...ofVisit.map(({ createdAt }) => createdAt ?? -Infinity));
-    views.set(nodeId, {
-      nodeId,
-      visits: visits.size,
-      attempts,
-      outcome: latest === undefined ? undefined : outcomeOf(ofVisit, latest),
-      place,
-      undo: undo.get(nodeId),
-      stands: standing.get(nodeId),
-      ...(Number.isFinite(end - begin) && { durationMillis: end - begin }),
-      statusCode: latest?.statusCode,
-    });
+  const durations = durationsOf(rows);
+  const views = nodes.map(({ nodeId, visits, attempts, outcome }): NodeView => ({
+    nodeId,
+    visits,
+    attempts,
+    outcome,
+    place: places.get(nodeId),
+    undo: undo.get(nodeId),
+    stands: standing.get(nodeId),
+    durationMillis: durations.get(nodeId),
+  }));
+  return new Map(views.map((view) => [view.nodeId, view]));
+}
+
+/** How long the latest visit of each node took, compensations and hooks aside. */
+function durationsOf(rows: readonly TimelineRow[]): ReadonlyMap<string, number> {
+  const spans = new Map<string, { visit: string; from: number; to: number }>();
+  for (const { kind, nodeId, round, visit, from, to = from } of rows) {
+    if (kind === 'compensation' || kind === 'hook' || kind === 'control') continue;
+    const name = `${String(round)}.${String(visit)}`;
+    const known = spans.get(nodeId);
+    if (known?.visit === name) {
+      known.from = Math.min(known.from, from);
+      known.to = Math.max(known.to, to);
+    } else spans.set(nodeId, { visit: name, from, to });
   }
-  return views;
-}
-
-/** The later of two rows: by round, visit, attempt, and the time at which it was written. */
-function later(a: HistoryRow | undefined, b: HistoryRow): HistoryRow {
-  if (a === undefined) return b;
-  const order =
-    b.round - a.round || b.visit - a.visit || (b.createdAt ?? 0) - (a.createdAt ?? 0) || b.attempt - a.attempt;
-  return order >= 0 ? b : a;
-}
-
-function outcomeOf(rows: readonly HistoryRow[], latest: HistoryRow): string {
-  if (rows.some(({ phase, outcome }) => quiet.has(phase) && outcome === 'succeeded')) return 'succeeded';
-  if (latest.outcome === 'succeeded') return 'succeeded';
-  return rows.some(({ outcome }) => outcome === 'unknown') ? 'unknown' : latest.outcome;
-}
-
-/** Compensations by node. Of several visits the first that is sent. */
-function byNode(undos: readonly Undo[]): ReadonlyMap<string, Undo> {
-  return new Map(undos.toReversed().map((undo) => [undo.nodeId, undo]));
+  return new Map([...spans].map(([nodeId, { from, to }]) => [nodeId, to - from]));
 }
 
 /** The class of a node in the graph. */

@@ -71,7 +71,7 @@ const RunNode = memo(function RunNode({ data }: NodeProps<Node<NodeData>>): Reac
           )}
           {view?.durationMillis !== undefined && shape === '' && (
             <span className="push">
-              {view.attempts > 1 ? `×${String(view.attempts)}` : durationText(view.durationMillis)}
+              {view.attempts > 1 && view.visits === 1 ? `×${String(view.attempts)}` : durationText(view.durationMillis)}
             </span>
           )}
         </span>

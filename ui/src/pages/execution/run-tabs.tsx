@@ -6,6 +6,7 @@ import { failureOf, useReading } from '../../api/queries.ts';
 import { instantAt, objectAt, objectOf, textAt } from '../../api/reading.ts';
 import { Body } from '../../parts/body.tsx';
 import { Failure, Loading } from '../../parts/failure.tsx';
+import { Answered } from '../../parts/question.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Time, ZoneName } from '../../parts/time.tsx';
 import { shortId } from '../../parts/words.ts';
@@ -50,9 +51,9 @@ export function TabContent({
 }): ReactNode {
   switch (tab) {
     case 'payload':
-      return <Document name="payload" body={ownProperty(run.document, 'payload')} id={run.id} />;
+      return <RunBody name="payload" id={run.id} />;
     case 'result':
-      return <Document name="result" body={ownProperty(run.document, 'result')} id={run.id} />;
+      return <RunBody name="result" id={run.id} />;
     case 'definition':
       return definition === undefined ? (
         <Loading />
@@ -64,6 +65,16 @@ export function TabContent({
     default:
       return <Changes id={run.id} />;
   }
+}
+
+/** The payload or the result, read when its tab is opened. */
+function RunBody({ name, id }: { readonly name: 'payload' | 'result'; readonly id: string }): ReactNode {
+  const whole = useReading({ path: `/workflows/${id}`, read: objectOf });
+  return (
+    <Answered of={whole} what={`Reading the ${name}`}>
+      {(run) => <Document name={name} body={ownProperty(run, name)} id={id} />}
+    </Answered>
+  );
 }
 
 function Document({

@@ -1,4 +1,4 @@
-import type { Execution, HistoryRow } from '../../api/executions.ts';
+import type { TimelineRow } from '../../api/timeline.ts';
 
 /** A bar of the timeline. */
 export interface Bar {
@@ -36,11 +36,14 @@ export interface Lane {
 
 /** Rounds of a run, each with its lanes in the order in which nodes were reached. */
 export interface TimelineModel {
-  readonly rounds: readonly { readonly round: number; readonly lanes: readonly Lane[] }[];
+  readonly rounds: readonly {
+    readonly round: number;
+    readonly lanes: readonly Lane[];
+    /** When the round turned back: its first compensation was sent. */
+    readonly turnedAt?: number | undefined;
+  }[];
   readonly from: number;
   readonly to: number;
-  /** When the latest round turned back: the first compensation was sent. */
-  readonly turnedAt?: number | undefined;
 }
 
 const outcomeBars: Readonly<Record<string, Bar['kind']>> = {
@@ -50,118 +53,83 @@ const outcomeBars: Readonly<Record<string, Bar['kind']>> = {
   unsent: 'unsent',
 };
 
-const startOf = (row: HistoryRow): number => row.stepStartedAt ?? row.startedAt ?? row.createdAt ?? 0;
-const endOf = (row: HistoryRow): number => Math.max(startOf(row), startOf(row) + (row.latencyMillis ?? 0));
-
-const answerText = ({ statusCode, error, outcome }: HistoryRow): string =>
-  statusCode !== undefined ? String(statusCode) : (error ?? outcome);
-
-function callBar(row: HistoryRow): Bar {
-  const text = `${row.nodeId}, attempt ${String(row.attempt)}: ${row.outcome}, ${answerText(row)}`;
-  const place = { from: startOf(row), to: endOf(row), callId: row.callId };
-  if (row.phase === 'DOWN') {
-    return { ...place, kind: row.outcome === 'succeeded' ? 'undo-ok' : 'undo-bad', text: `undo of ${text}` };
-  }
-  if (row.phase === 'HOOK') return { ...place, kind: 'hook', text };
-  return { ...place, kind: outcomeBars[row.outcome] ?? 'other', text };
-}
-
-/** Waits of less than this are not drawn. */
-const minWaitMillis = 5;
-
-/** Waits between attempts of one visit. */
-function waitsOf(rows: readonly HistoryRow[]): readonly Bar[] {
-  return rows.slice(1).flatMap((row, index): readonly Bar[] => {
-    const before = rows[index];
-    if (before === undefined || startOf(row) - endOf(before) < minWaitMillis) return [];
-    const kind = row.phase === 'DOWN' ? 'undo-wait' : 'backoff';
-    return [{ kind, from: endOf(before), to: startOf(row), text: 'wait before the next attempt' }];
-  });
-}
-
-const stepBars: Readonly<Record<string, Bar['kind']>> = { SLEEP: 'sleep', CALLBACK: 'callback' };
-
-/** Sleeps and callbacks: their rows say when they ended. A callback waits from the answer that accepted the request. */
-function stepBar(row: HistoryRow, calls: readonly HistoryRow[]): readonly Bar[] {
-  const kind = stepBars[row.phase];
-  if (kind === undefined || row.createdAt === undefined) return [];
-  const accepted = calls.findLast(
-    (call) => call.nodeId === row.nodeId && call.visit === row.visit && call.round === row.round && call.phase === 'UP',
-  );
-  const from = kind === 'callback' && accepted !== undefined ? endOf(accepted) : (row.startedAt ?? row.createdAt);
-  const text = kind === 'callback' ? `${row.nodeId}: callback ${row.outcome}` : `${row.nodeId} slept`;
-  return [{ kind, from, to: row.createdAt, text }];
-}
-
-const openBars: Readonly<Record<string, Bar['kind']>> = {
-  CALLING: 'running',
-  BACKOFF: 'backoff',
-  BLOCKED: 'blocked',
-  WAITING_CALLBACK: 'callback',
-  SLEEPING: 'sleep',
-  COMPENSATING: 'undo-wait',
-  HOOK: 'hook',
+const waitBars: Readonly<Record<string, Bar['kind']>> = {
+  backoff: 'backoff',
+  blocked: 'blocked',
+  callback: 'callback',
 };
 
-/** What is under way now, until now. */
-function openBarsOf(run: Execution, now: number): readonly (Bar & { readonly nodeId: string })[] {
-  return run.currentNodes.flatMap(({ nodeId, state, since, detail }) => {
-    const kind = openBars[state] ?? 'running';
-    const text = `${nodeId}: ${state}${detail === undefined ? '' : `, ${detail}`}`;
-    return since === undefined ? [] : [{ nodeId, kind, from: since, to: Math.max(since, now), text }];
-  });
+function kindOf({ kind, phase, outcome, to, wait }: TimelineRow): Bar['kind'] | undefined {
+  switch (kind) {
+    case 'attempt':
+      return to === undefined ? 'running' : (outcomeBars[outcome] ?? 'other');
+    case 'compensation':
+      return to === undefined ? 'undo-wait' : outcome === 'succeeded' ? 'undo-ok' : 'undo-bad';
+    case 'hook':
+      return 'hook';
+    case 'wait':
+      return phase === 'DOWN' && wait?.for === 'backoff' ? 'undo-wait' : (waitBars[wait?.for ?? ''] ?? 'backoff');
+    case 'sleep':
+      return 'sleep';
+    case 'callback':
+      return 'callback';
+    default:
+      return undefined;
+  }
 }
 
-/** Makes the timeline of a run from its history and its open places. */
-export function timelineOf(
-  run: Execution,
-  steps: readonly HistoryRow[],
-  calls: readonly HistoryRow[],
-  now: number,
-): TimelineModel {
-  const open = run.completedAt === undefined ? openBarsOf(run, now) : [];
-  const numbers = new Set([...calls, ...steps].map(({ round }) => round));
-  if (open.length > 0 || numbers.size === 0) numbers.add(run.round);
-  const rounds = [...numbers]
-    .toSorted((a, b) => a - b)
-    .map((round) => {
-      const callRows = calls.filter((row) => row.round === round);
-      const stepRows = steps.filter((row) => row.round === round);
-      const byNode = Map.groupBy(callRows, ({ nodeId }) => nodeId);
-      const order = [...callRows, ...stepRows.filter(({ phase }) => stepBars[phase] !== undefined)]
-        .toSorted((a, b) => startOf(a) - startOf(b))
-        .map(({ nodeId }) => nodeId);
-      const openHere = round === run.round ? open : [];
-      const names = [...new Set([...order, ...openHere.map(({ nodeId }) => nodeId)])];
-      const lanes = names.map((nodeId): Lane => {
-        const rows = byNode.get(nodeId) ?? [];
-        const forward = rows.filter(({ phase }) => phase !== 'DOWN');
-        const back = rows.filter(({ phase }) => phase === 'DOWN');
-        const visits = [
-          ...Map.groupBy(rows, ({ visit, phase }) => `${String(visit)} ${String(phase === 'DOWN')}`).values(),
-        ];
-        const bars = [
-          ...visits.flatMap((visit) => waitsOf(visit)),
-          ...stepRows.filter((row) => row.nodeId === nodeId).flatMap((row) => stepBar(row, rows)),
-          ...rows.map((row) => callBar(row)),
-          ...openHere.filter((bar) => bar.nodeId === nodeId),
-        ];
-        return { nodeId, round, bars, note: noteOf(forward), undoNote: noteOf(back) };
-      });
-      return { round, lanes };
+function textOf(row: TimelineRow): string {
+  const { kind, nodeId, attempt, outcome, statusCode, note, wait } = row;
+  if (kind === 'wait') {
+    const host = wait?.host === undefined ? '' : ` ${wait.host}`;
+    return `${nodeId} waits: ${wait?.for ?? ''}${host}${note === undefined ? '' : `, ${note}`}`;
+  }
+  if (kind === 'sleep') return `${nodeId} sleeps`;
+  if (kind === 'callback') return `${nodeId}: callback ${outcome}`;
+  const answer = statusCode !== undefined ? String(statusCode) : (note ?? '');
+  const said = [outcome === '' ? 'under way' : outcome, answer].filter((part) => part !== '').join(', ');
+  return `${kind === 'compensation' ? 'undo of ' : ''}${nodeId}, attempt ${String(attempt)}: ${said}`;
+}
+
+function barOf(row: TimelineRow, now: number): readonly Bar[] {
+  const kind = kindOf(row);
+  if (kind === undefined) return [];
+  const { from, to, callId } = row;
+  return [{ kind, from, to: Math.max(from, to ?? now), text: textOf(row), ...(callId !== undefined && { callId }) }];
+}
+
+/** Makes the timeline of a run from its rows. What goes on reaches until `now`. */
+export function timelineOf(rows: readonly TimelineRow[], now: number): TimelineModel {
+  const drawn = rows.filter((row) => kindOf(row) !== undefined && row.nodeId !== '');
+  const byRound = Map.groupBy(drawn, ({ round }) => round);
+  const rounds = [...byRound]
+    .toSorted(([a], [b]) => a - b)
+    .map(([round, ofRound]) => {
+      const lanes = [...Map.groupBy(ofRound, ({ nodeId }) => nodeId)].map(([nodeId, ofNode]): Lane => ({
+        nodeId,
+        round,
+        // Bars of calls lie over those of waits.
+        bars: ofNode
+          .flatMap((row) => barOf(row, now))
+          .toSorted((a, b) => Number(busy.has(a.kind)) - Number(busy.has(b.kind))),
+        note: noteOf(ofNode.filter(({ kind }) => kind === 'attempt' || kind === 'hook')),
+        undoNote: noteOf(ofNode.filter(({ kind }) => kind === 'compensation')),
+      }));
+      const turned = ofRound.filter(({ kind }) => kind === 'compensation').map(({ from }) => from);
+      return { round, lanes, ...(turned.length > 0 && { turnedAt: Math.min(...turned) }) };
     });
   const all = rounds.flatMap(({ lanes }) => lanes.flatMap(({ bars }) => bars));
-  const from = Math.min(...all.map((bar) => bar.from), run.startedAt ?? now);
-  const to = Math.max(...all.map((bar) => bar.to), run.completedAt ?? 0, from + 1);
-  const turned = calls.filter((row) => row.phase === 'DOWN' && row.round === run.round).map(startOf);
-  return { rounds, from, to, ...(turned.length > 0 && { turnedAt: Math.min(...turned) }) };
+  const from = all.reduce((least, bar) => Math.min(least, bar.from), rows[0]?.from ?? now);
+  const to = all.reduce((most, bar) => Math.max(most, bar.to), from + 1);
+  return { rounds, from, to };
 }
 
 /** The answers of a node in a row: `503, then 201`; many of the same once: `15× 500`. */
-function noteOf(rows: readonly HistoryRow[]): string {
+function noteOf(rows: readonly TimelineRow[]): string {
   const groups: { text: string; count: number }[] = [];
-  for (const row of rows) {
-    const text = row.statusCode !== undefined ? String(row.statusCode) : row.outcome;
+  for (const { statusCode, outcome } of rows) {
+    const text = statusCode !== undefined ? String(statusCode) : outcome;
+    if (text === '') continue;
     const last = groups.at(-1);
     if (last?.text === text) last.count++;
     else groups.push({ text, count: 1 });
@@ -169,6 +137,19 @@ function noteOf(rows: readonly HistoryRow[]): string {
   if (groups.length > 3) return `${String(rows.length)} attempts`;
   return groups.map(({ text, count }) => (count > 1 ? `${String(count)}× ${text}` : text)).join(', then ');
 }
+
+/** Kinds of bars that keep time running: what waits may be collapsed. */
+const busy: ReadonlySet<Bar['kind']> = new Set([
+  'ok',
+  'rejected',
+  'unknown',
+  'unsent',
+  'other',
+  'running',
+  'hook',
+  'undo-ok',
+  'undo-bad',
+]);
 
 /** A stretch of the axis: in it, time runs evenly. */
 interface Stretch {
@@ -189,25 +170,15 @@ export interface Axis {
 
 /** A gap in which nothing ran is collapsed if it is longer than this share of everything that ran. */
 const gapShare = 0.6;
+const minGapMillis = 500;
 const gapWidth = 9;
+/** All gaps together take at most this share of the axis. */
+const maxGapsWidth = 40;
 /** Bars end before the right edge, where their notes stand. */
 const usable = 88;
 
-/** Kinds of bars that keep time running: what waits may be collapsed. */
-const busy: ReadonlySet<Bar['kind']> = new Set([
-  'ok',
-  'rejected',
-  'unknown',
-  'unsent',
-  'other',
-  'running',
-  'hook',
-  'undo-ok',
-  'undo-bad',
-]);
-
-/** Makes an axis: stretches in which calls ran have one scale, long gaps between them are collapsed. */
-export function axisOf({ rounds, from, to }: TimelineModel, isCollapsing: boolean): Axis {
+/** Stretches in which something ran, joined where they touch, and the first and the last instant. */
+function activeStretches({ rounds, from, to }: TimelineModel): readonly { from: number; to: number }[] {
   const runs = rounds
     .flatMap(({ lanes }) => lanes.flatMap(({ bars }) => bars))
     .filter(({ kind }) => busy.has(kind))
@@ -219,26 +190,30 @@ export function axisOf({ rounds, from, to }: TimelineModel, isCollapsing: boolea
     else merged.push({ from: bar.from, to: bar.to });
   }
   merged.push({ from: to, to });
-  const active = Math.max(
+  return merged;
+}
+
+const lengthOf = (parts: readonly { from: number; to: number }[]): number =>
+  Math.max(
     1,
-    merged.reduce((sum, each) => sum + each.to - each.from, 0),
+    parts.reduce((sum, each) => sum + each.to - each.from, 0),
   );
-  const isGap = (a: number, b: number): boolean => isCollapsing && b - a > Math.max(500, active * gapShare);
+
+/** Makes an axis: stretches in which calls ran have one scale, long gaps between them are collapsed. */
+export function axisOf(model: TimelineModel, isCollapsing: boolean): Axis {
+  const merged = activeStretches(model);
+  const minGap = Math.max(minGapMillis, lengthOf(merged) * gapShare);
   const parts: { from: number; to: number; isGap: boolean }[] = [];
   for (const [index, part] of merged.entries()) {
     const before = merged[index - 1];
     if (before !== undefined && part.from > before.to) {
-      parts.push({ from: before.to, to: part.from, isGap: isGap(before.to, part.from) });
+      parts.push({ from: before.to, to: part.from, isGap: isCollapsing && part.from - before.to > minGap });
     }
     if (part.to > part.from) parts.push({ ...part, isGap: false });
   }
   const gaps = parts.filter((part) => part.isGap).length;
-  const width = Math.min(gapWidth, 40 / Math.max(1, gaps));
-  const even = Math.max(
-    1,
-    parts.reduce((sum, part) => sum + (part.isGap ? 0 : part.to - part.from), 0),
-  );
-  const scale = (usable - gaps * width) / even;
+  const width = Math.min(gapWidth, maxGapsWidth / Math.max(1, gaps));
+  const scale = (usable - gaps * width) / lengthOf(parts.filter((part) => !part.isGap));
   let left = 1;
   const stretches = parts.map((part): Stretch => {
     const own = part.isGap ? width : (part.to - part.from) * scale;

@@ -1,5 +1,6 @@
 import { type CSSProperties, type ReactNode, useMemo, useState } from 'react';
-import type { Execution, HistoryRow } from '../../api/executions.ts';
+import type { Execution } from '../../api/executions.ts';
+import type { TimelineRow } from '../../api/timeline.ts';
 import { zoneSetting } from '../../platform/settings.ts';
 import { useStore } from '../../platform/store.ts';
 import { dayOf, durationText, timeOfDay, zoneName } from '../../platform/times.ts';
@@ -29,8 +30,7 @@ const trouble: ReadonlySet<Bar['kind']> = new Set(['rejected', 'unknown', 'unsen
 /** How long everything took and waited: a lane for each node, idle gaps collapsed and said. */
 export function Timeline({
   run,
-  steps,
-  calls,
+  rows,
   now,
   views,
   notReached,
@@ -40,8 +40,7 @@ export function Timeline({
   onPickCall,
 }: {
   readonly run: Execution;
-  readonly steps: readonly HistoryRow[];
-  readonly calls: readonly HistoryRow[];
+  readonly rows: readonly TimelineRow[];
   readonly now: number;
   readonly views: ReadonlyMap<string, NodeView>;
   /** Nodes of the definition that the run has not reached. */
@@ -56,7 +55,7 @@ export function Timeline({
   const [onlyTrouble, setOnlyTrouble] = useState(false);
   const isOpen = run.completedAt === undefined;
   const until = isOpen ? now : 0;
-  const model = useMemo(() => timelineOf(run, steps, calls, until), [run, steps, calls, until]);
+  const model = useMemo(() => timelineOf(rows, until), [rows, until]);
   const axis = useMemo(() => axisOf(model, isCollapsing), [model, isCollapsing]);
   const isShown = ({ bars }: Lane): boolean => !onlyTrouble || bars.some(({ kind }) => trouble.has(kind));
   return (
@@ -95,7 +94,7 @@ export function Timeline({
             {zoneName(zone)}, {dayOf(model.from, zone)}
           </div>
           <AxisMarks axis={axis} zone={zone} />
-          {model.rounds.map(({ round, lanes }) => (
+          {model.rounds.map(({ round, lanes, turnedAt }) => (
             <RoundLanes key={round} round={round} isAlone={model.rounds.length === 1}>
               {lanes.filter(isShown).map((lane) => (
                 <LaneRow
@@ -103,7 +102,7 @@ export function Timeline({
                   lane={lane}
                   axis={axis}
                   view={round === run.round ? views.get(lane.nodeId) : undefined}
-                  turnedAt={round === run.round ? model.turnedAt : undefined}
+                  turnedAt={turnedAt}
                   isPicked={lane.nodeId === picked}
                   pickedCall={pickedCall}
                   onPickNode={onPickNode}

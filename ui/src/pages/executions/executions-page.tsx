@@ -1,5 +1,6 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useCallback, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import { failureOf } from '../../api/queries.ts';
 import { useShortcuts } from '../../frame/shortcuts.ts';
 import { useNow } from '../../platform/clock.ts';
@@ -16,6 +17,7 @@ import { Views } from './views.tsx';
 
 /** Where does each run stand? A list of any length, with its filter in the address and a preview beside it. */
 export function ExecutionsPage(): ReactNode {
+  useTitle('Executions');
   const search: Search = useSearch({ from: '/executions' });
   const filter = filterOf(search);
   const navigate = useNavigate();

@@ -4,11 +4,13 @@ import { countdownText } from '../../platform/times.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { isOver, type Look, stateLook } from '../../parts/words.ts';
 
-/** Where a token is, in words: `BACKOFF at charge, 00:43`. */
-export function placeWords({ state, nodeId, until, host, item }: Place, now: number): string {
+/** Where a token is, in words: `BACKOFF at charge, 00:43`. The host is named where it holds the call up. */
+export function placeWords({ state, nodeId, until, host, item }: Place, now: number, status = ''): string {
   const node = `at ${nodeId}${item === undefined ? '' : ` [${item}]`}`;
   const left = until === undefined || until <= now ? '' : `, ${countdownText(until - now)}`;
-  return `${state === '' ? 'somewhere' : state} ${node}${left}${host === undefined ? '' : `, ${host}`}`;
+  // The status says it already.
+  const word = state === status ? '' : `${state} `;
+  return `${word}${node}${left}${host === undefined || state !== 'BLOCKED' ? '' : `, ${host}`}`;
 }
 
 /** Where a run stands, in words and with the look of it. */
@@ -19,7 +21,7 @@ function standsAt(run: Summary, now: number): { readonly look?: Look; readonly t
     return { look: { icon: 'stands', tone: 'is-stands' }, text: `${first?.nodeId ?? ''}${more} not undone` };
   }
   if (run.place !== undefined && !isOver(run))
-    return { look: stateLook(run.place.state), text: placeWords(run.place, now) };
+    return { look: stateLook(run.place.state), text: placeWords(run.place, now, run.status) };
   if (run.callbackWarning !== undefined)
     return { look: { icon: 'pl-hook', tone: 'is-blocked' }, text: 'over, but its hook gave up' };
   if (run.failedNodeId !== undefined) return { text: `failed at ${run.failedNodeId}` };

@@ -21,6 +21,7 @@ export function Preview({ id }: { readonly id: string }): ReactNode {
   const navigate = useNavigate();
   const run = useReading({
     path: `/workflows/${id}`,
+    parameters: { bodies: 'none' },
     read: readExecution,
     everyMillis: (data) => (data !== undefined && isOver(data) ? 10_000 : everyMillis),
   });

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import type { Json } from '../../../../src/core/value/json.ts';
 import { ask } from '../../api/client.ts';
 import { queryClient, useReading } from '../../api/queries.ts';
@@ -17,6 +18,7 @@ const everyMillis = 5000;
 
 /** What operators hold back, since when and why; places and lifts holds. */
 export function HoldsPage(): ReactNode {
+  useTitle('Holds');
   const result = useReading({
     path: '/holds',
     read: (json) => (Array.isArray(json) ? json.map(readHold) : []),

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import { useReading } from '../../api/queries.ts';
 import { useReadiness } from '../../frame/readiness.ts';
 import { durationText } from '../../platform/times.ts';
@@ -19,6 +20,7 @@ const lateDueMillis = 10_000;
 
 /** Is the machine well, and what holds runs up? */
 export function OperationsPage(): ReactNode {
+  useTitle('Operations');
   const result = useReading({ path: '/cluster', read: readCluster, everyMillis });
   return (
     <div className="page">

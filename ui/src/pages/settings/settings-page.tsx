@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { useTitle } from '../../frame/title.ts';
 import { queryClient } from '../../api/queries.ts';
 import { useSession } from '../../api/server.ts';
 import { apiKey, keepKey } from '../../api/session.ts';
@@ -8,6 +9,7 @@ import { Icon } from '../../parts/icon.tsx';
 
 /** What the reader has chosen, in this browser, and who the server takes the reader for. */
 export function SettingsPage(): ReactNode {
+  useTitle('Settings');
   const session = useSession();
   const key = useStore(apiKey);
   return (
