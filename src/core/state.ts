@@ -183,7 +183,7 @@ export type UnwindGoal =
   /** Ends an item whose loop continues after failures. */
   | { readonly kind: 'item'; readonly failure: ItemFailure }
   /** Compensates all items of a loop, then follows the `onFailure` route of the loop. */
-  | { readonly kind: 'loop'; readonly target: string }
+  | { readonly kind: 'loop'; readonly nodeId: string; readonly target: string }
   /** Compensates a failed visit, then follows its `onFailure` route. */
   | { readonly kind: 'route'; readonly target: string; readonly visit: number };
 

@@ -217,6 +217,16 @@ describe('a forEach', () => {
     ]);
   });
 
+  it('ends an item of the loop around it where its onFailure names that loop', () => {
+    const outer = loop({ entry: 'inner' });
+    const inner = loop({ id: 'inner', items: ['x'], next: 'each', onFailure: 'each' });
+    const result = play(planOf([open, outer, inner, task('charge', {}, 'charge/{{parent.item}}'), done]), ['a', 'b'], {
+      charge: [{ status: 409 }, {}],
+    });
+    expect(requests(result)).toEqual(['POST open', 'POST charge/a', 'POST charge/b', 'PUT done']);
+    expect(summary(result)).toMatchObject({ count: 2, failed: 0 });
+  });
+
   it('collects what it is told to, and nothing with false', () => {
     const collect = { id: '{{item}}', at: '{{index}}', of: { $logic: { '+': [{ var: 'index' }, 0.1] } } };
     const plan = (given: Json): Plan => planOf([open, loop({ collect: given }), task('charge'), done]);

@@ -113,7 +113,7 @@ function routeLoop(d: Draft, parent: Looping, failure: AttemptFailure, at: Token
   });
   if (node.onFailure === undefined || drainOf(d, parent) !== undefined) return false;
   d.remove(parent);
-  drainScope(d, scopeOfLoop(parent), { kind: 'loop', target: node.onFailure }, at);
+  drainScope(d, scopeOfLoop(parent), { kind: 'loop', nodeId: node.id, target: node.onFailure }, at);
   // What is read as the node before is that before the loop.
   const drain = d.tokens.find(({ stage, scope }) => stage.kind === 'draining' && scope === scopeOfLoop(parent));
   if (drain !== undefined) {

@@ -182,8 +182,8 @@ export function reachGoal(d: Draft, token: Token, stage: Unwinding): void {
       endItem(d, token, { status: stage.troubles > 0 ? 'CORRUPTED' : 'FAILED', failure: stage.goal.failure });
       return;
     case 'loop': {
-      const scope = parentScope(token.scope);
-      d.put({ ...token, scope, nodeId: stage.goal.target, stage: { kind: 'ready' } });
+      const { nodeId, target } = stage.goal;
+      goTo(d, d.put({ ...token, scope: parentScope(token.scope), nodeId, stage: { kind: 'ready' } }), target);
       return;
     }
     case 'route':
