@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { child, childrenOf as listChildren, parent, storeDefinition, workflow } from '../../../test/family-fixture.ts';
 import { graph, RuntimeFixture, task } from '../../../test/runtime-fixture.ts';
-import { stringifyJson, type JsonObject } from '../../core/value/json.ts';
+import type { JsonObject } from '../../core/value/json.ts';
 import type { Span } from '../../ports/tracer.ts';
 import { type Queue, QueueUnavailable } from '../../ports/queue.ts';
 import type { Engine } from '../engine.ts';
@@ -17,15 +18,6 @@ function cut(queue: Queue, isCut: () => boolean): Queue {
   });
 }
 
-/** A `workflow` node that starts the definition `child`. */
-function workflow(id: string, more: JsonObject = {}): JsonObject {
-  return { kind: 'workflow', id, definition: { name: 'child', version: 'latest' }, ...more };
-}
-
-const parent = (...nodes: JsonObject[]): JsonObject => graph(nodes, { name: 'parent' });
-const once = { type: 'retry', maxAttempts: 0, delayMillis: 1 };
-const child = (...nodes: JsonObject[]): JsonObject => graph(nodes, { name: 'child', compensationHandling: once });
-
 describe('children', () => {
   let fixture: RuntimeFixture;
   let engine: Engine;
@@ -40,20 +32,8 @@ describe('children', () => {
     expect(fixture.clock.pending).toBe(0);
   });
 
-  async function store(definition: JsonObject): Promise<void> {
-    const compiled = fixture.plans.compile(definition);
-    if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
-    const { name, version, hash } = compiled.plan;
-    const now = fixture.clock.now();
-    const id = fixture.entropy.uuid(now);
-    const text = stringifyJson(definition);
-    await fixture.store.putDefinition({ id, name, version, hash, definition: text, createdAt: now, updatedAt: now });
-  }
-
-  async function childrenOf(id: string) {
-    const { items } = await fixture.store.listExecutions({ parent: id }, { order: 'asc', limit: 100 });
-    return items;
-  }
+  const store = (definition: JsonObject): Promise<void> => storeDefinition(fixture, definition);
+  const childrenOf = (id: string): ReturnType<typeof listChildren> => listChildren(fixture, id);
 
   it('are started, awaited, and give their result', async () => {
     await store(child(task('pay')));
@@ -290,118 +270,6 @@ describe('children', () => {
     expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
     expect((await childrenOf(id))[0]).toMatchObject({ status: 'FAILED' });
     expect(fixture.http.paths().slice(4)).toEqual(['undo-pay']);
-  });
-
-  describe('in a new round', () => {
-    it('are found again by what stands: one that succeeded gives its result', async () => {
-      await store(child(task('pay')));
-      fixture.http.reply = (path, _request, nth) =>
-        path === 'last' && nth === 1 ? { status: 400 } : { body: { receipt: 7 } };
-      const last = {
-        action: { request: { url: 'http://mock/last', verb: 'POST', body: '{{nodes.sub.response.body.receipt}}' } },
-      };
-      const id = await fixture.submit(
-        engine,
-        parent(workflow('sub', { compensation: 'none', next: 'last' }), task('last', last)),
-      );
-      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
-      await fixture.retry(engine, id);
-      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
-      expect(await childrenOf(id)).toHaveLength(1);
-      expect(fixture.http.paths()).toEqual(['pay', 'last', 'last']);
-      expect(fixture.http.calls.at(-1)!.request.body).toBe('7');
-      expect((await fixture.store.listEffects(id, 10)).map(({ undo }) => undo)).toEqual(
-        ['moved', undefined, 'pending'].slice(0, 3),
-      );
-    });
-
-    it('are found again whatever `now` and `uuid` their payload holds', async () => {
-      await store(child(task('pay')));
-      fixture.http.reply = (path, _request, nth) => (path === 'last' && nth === 1 ? { status: 400 } : {});
-      const payload = { at: { $logic: { now: [] } }, id: { $logic: { uuid: [] } } };
-      const id = await fixture.submit(
-        engine,
-        parent(workflow('sub', { payload, compensation: 'none', next: 'last' }), task('last')),
-      );
-      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
-      await fixture.clock.advance(60_000);
-      await fixture.retry(engine, id);
-      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
-      expect(await childrenOf(id)).toHaveLength(1);
-      expect(fixture.http.paths()).toEqual(['pay', 'last', 'last']);
-    });
-
-    it.each([1, 4])(
-      'are found again by what they were started with in a loop, whatever the order of the items, %i at a time',
-      async (together) => {
-        await store(child(task('pay')));
-        const lists = [
-          [{ n: 1 }, { n: 2 }, { n: 2 }],
-          [{ n: 2 }, { n: 1 }, { n: 2 }, { n: 2 }],
-        ];
-        fixture.http.reply = (path, _request, nth) => {
-          if (path === 'list') return { body: lists[nth - 1] ?? [] };
-          return path === 'last' && nth === 1 ? { status: 400 } : {};
-        };
-        const list = { action: { request: { url: 'http://mock/list', verb: 'GET' } }, next: 'each' };
-        const each = {
-          kind: 'forEach',
-          id: 'each',
-          items: '{{nodes.list.response.body}}',
-          entry: 'sub',
-          maxConcurrency: together,
-        };
-        const id = await fixture.submit(
-          engine,
-          parent(
-            task('list', list),
-            { ...each, next: 'last' },
-            workflow('sub', { payload: { n: '{{item.n}}' }, compensation: 'none' }),
-            task('last'),
-          ),
-        );
-        expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
-        expect(await childrenOf(id)).toHaveLength(3);
-        await fixture.retry(engine, id);
-        expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
-        // Only the fourth item is new: each child is taken over once.
-        const children = await childrenOf(id);
-        expect(children.map(({ parent: link }) => link?.round)).toEqual([1, 1, 1, 2]);
-        expect(fixture.http.paths().filter((path) => path === 'pay')).toHaveLength(4);
-      },
-    );
-
-    it('begin a new round themselves where something of them stands', async () => {
-      await store(child(task('pay', { next: 'nap' }), { kind: 'sleep', id: 'nap', durationMillis: 60_000 }));
-      const id = await fixture.submit(engine, parent(workflow('sub')));
-      await fixture.until(id, 'WAITING_CALLBACK');
-      await fixture.clock.advance(100);
-      await fixture.offer(engine, id, { type: 'terminated', inboxId: 't1' });
-      await fixture.until(id);
-      await fixture.clock.advance(100);
-      const [before] = await childrenOf(id);
-      expect(before).toMatchObject({ status: 'TERMINATED', round: 1 });
-      await fixture.retry(engine, id, true);
-      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
-      const [after, ...others] = await childrenOf(id);
-      expect(others).toEqual([]);
-      expect(after).toMatchObject({ id: before!.id, status: 'SUCCEEDED', round: 2 });
-      const keys = fixture.http.keys();
-      expect(keys).toEqual([`${before!.id}:1:pay:1:UP`, `${before!.id}:1:pay:1:UP`]);
-    });
-
-    it('are started anew where nothing stands', async () => {
-      await store(child(task('pay')));
-      fixture.http.reply = (path, _request, nth) => (path === 'pay' && nth === 1 ? { status: 400 } : {});
-      const id = await fixture.submit(engine, parent(workflow('sub')));
-      expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
-      await fixture.retry(engine, id);
-      expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
-      expect((await childrenOf(id)).map(({ status, parent }) => [status, parent?.round])).toEqual([
-        ['FAILED', 1],
-        ['SUCCEEDED', 2],
-      ]);
-    });
   });
 
   it('deeper than ten are not started', async () => {
