@@ -331,46 +331,6 @@ describe('children', () => {
       expect(fixture.http.paths()).toEqual(['pay', 'last', 'last']);
     });
 
-    it.each([1, 4])(
-      'are found again by what they were started with in a loop, whatever the order of the items, %i at a time',
-      async (together) => {
-        await store(child(task('pay')));
-        const lists = [
-          [{ n: 1 }, { n: 2 }, { n: 2 }],
-          [{ n: 2 }, { n: 1 }, { n: 2 }, { n: 2 }],
-        ];
-        fixture.http.reply = (path, _request, nth) => {
-          if (path === 'list') return { body: lists[nth - 1] ?? [] };
-          return path === 'last' && nth === 1 ? { status: 400 } : {};
-        };
-        const list = { action: { request: { url: 'http://mock/list', verb: 'GET' } }, next: 'each' };
-        const each = {
-          kind: 'forEach',
-          id: 'each',
-          items: '{{nodes.list.response.body}}',
-          entry: 'sub',
-          maxConcurrency: together,
-        };
-        const id = await fixture.submit(
-          engine,
-          parent(
-            task('list', list),
-            { ...each, next: 'last' },
-            workflow('sub', { payload: { n: '{{item.n}}' }, compensation: 'none' }),
-            task('last'),
-          ),
-        );
-        expect(await fixture.until(id)).toMatchObject({ status: 'FAILED' });
-        expect(await childrenOf(id)).toHaveLength(3);
-        await fixture.retry(engine, id);
-        expect(await fixture.until(id)).toMatchObject({ status: 'SUCCEEDED', round: 2 });
-        // Only the fourth item is new: each child is taken over once.
-        const children = await childrenOf(id);
-        expect(children.map(({ parent: link }) => link?.round)).toEqual([1, 1, 1, 2]);
-        expect(fixture.http.paths().filter((path) => path === 'pay')).toHaveLength(4);
-      },
-    );
-
     it('begin a new round themselves where something of them stands', async () => {
       await store(child(task('pay', { next: 'nap' }), { kind: 'sleep', id: 'nap', durationMillis: 60_000 }));
       const id = await fixture.submit(engine, parent(workflow('sub')));
