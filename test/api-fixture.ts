@@ -112,6 +112,8 @@ export class ApiFixture {
         queueSize: () => this.cluster.queueSize(),
         oldestDueAt: () => undefined,
         circuits: () => this.cluster.circuits(),
+        database: () =>
+          this.cluster.database?.() ?? Promise.resolve({ driver: 'sqlite', ok: true, latencyMs: 1, readOnly: false }),
         redis: () => this.cluster.redis?.() ?? { membershipAgeMillis: 0 },
       },
       holdsChanged: () => void this.holdChanges++,

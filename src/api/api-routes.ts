@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { WaitingCounts } from '../app/view/waiting.ts';
 import type { Store } from '../ports/store.ts';
 import type { ApiContext } from './context.ts';
 import type { Schema } from './documents/schema.ts';
@@ -66,8 +67,9 @@ export function apiRoutes(
       { prefix },
     );
   }
-  holdRoutes(server, api);
-  clusterRoutes(server, api);
+  const counts = new WaitingCounts(api.app);
+  holdRoutes(server, api, counts);
+  clusterRoutes(server, api, counts);
   auditRoutes(server, { store: auditLog, app: api.app });
   if (ui !== undefined) uiRoutes(server, ui);
   sessionRoute(server, { now: () => api.app.clock.now(), installation, version, isProtected });

@@ -1,9 +1,11 @@
-import { type Json, type JsonObject, parseJson, stringifyJson } from '../core/value/json.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../core/value/json.ts';
+import { utf8Length } from '../core/value/utf8.ts';
 import type { DefinitionRecord } from '../ports/store.ts';
 import type { Page, PageRequest } from '../ports/records.ts';
 import { type Answer, granted, refused } from './answer.ts';
 import { gatherPage } from './queries/gather-page.ts';
 import { instant } from './instants.ts';
+import { gatherMatching } from './view/history-filter.ts';
 import { cycleWarnings, storedPlans } from './family/started-definitions.ts';
 import type { AppContext } from './context.ts';
 
@@ -76,11 +78,48 @@ export async function findDefinition(
   );
 }
 
+/** Which definitions are listed, and how. */
+export interface DefinitionsRequest {
+  readonly page: PageRequest;
+  /** Only definitions of these names. */
+  readonly names?: readonly string[];
+  /** Only definitions whose name contains this, in any case. */
+  readonly part?: string;
+  /** Without the definitions themselves. */
+  readonly isSummary: boolean;
+}
+
+/** Records that one page looks at; a page with fewer matches ends here with a cursor. */
+const maxLooks = 2_000;
+
 /** A page of records, newest first. Throws BadCursor. */
-export async function listDefinitions(app: AppContext, page: PageRequest): Promise<Page<JsonObject>> {
+export async function listDefinitions(app: AppContext, request: DefinitionsRequest): Promise<Page<JsonObject>> {
+  const { page, names, part, isSummary } = request;
   const list = (asked: PageRequest): Promise<Page<DefinitionRecord>> => app.store.listDefinitions(asked);
-  const { items, cursor } = await gatherPage(list, page, (record) => recordDocument(app, record));
+  const show = (record: DefinitionRecord): JsonObject =>
+    isSummary ? summaryDocument(app, record) : recordDocument(app, record);
+  const wanted = part?.toLowerCase();
+  const isMatch = ({ name }: DefinitionRecord): boolean =>
+    (names === undefined || names.includes(name)) && (wanted === undefined || name.toLowerCase().includes(wanted));
+  const isAll = names === undefined && wanted === undefined;
+  const { items, cursor } = isAll
+    ? await gatherPage(list, page, show)
+    : await gatherMatching(list, page, isMatch, show, maxLooks);
   return { items, ...(cursor !== undefined && { cursor }) };
+}
+
+/** What lists need of a definition. */
+function summaryDocument(app: AppContext, record: DefinitionRecord): JsonObject {
+  const definition = parseJson(record.definition);
+  const { description, labels, nodes, steps } = isJsonObject(definition) ? definition : {};
+  const parts = Array.isArray(nodes) ? nodes : steps;
+  return app.masker.json({
+    ...recordFields(record),
+    ...(typeof description === 'string' && { description }),
+    ...(labels !== undefined && labels !== null && { labels }),
+    nodes: Array.isArray(parts) ? parts.length : 0,
+    bytes: utf8Length(record.definition),
+  }) as JsonObject;
 }
 
 /** Deletes a record, if it exists; executions keep their pinned definition. */
@@ -90,13 +129,9 @@ export async function deleteDefinition(app: AppContext, id: string): Promise<voi
 
 /** The definition as submitted, with any secrets in it masked. */
 function recordDocument(app: AppContext, record: DefinitionRecord): JsonObject {
-  return app.masker.json({
-    id: record.id,
-    name: record.name,
-    version: record.version,
-    hash: record.hash,
-    definition: parseJson(record.definition),
-    createdAt: instant(record.createdAt),
-    updatedAt: instant(record.updatedAt),
-  }) as JsonObject;
+  return app.masker.json({ ...recordFields(record), definition: parseJson(record.definition) }) as JsonObject;
+}
+
+function recordFields({ id, name, version, hash, createdAt, updatedAt }: DefinitionRecord): JsonObject {
+  return { id, name, version, hash, createdAt: instant(createdAt), updatedAt: instant(updatedAt) };
 }

@@ -209,7 +209,7 @@ export async function buildServer(context: BuildContext, parts: ServerParts): Pr
     variable: (name) => secrets.variable(name),
     callbacks: telemetry,
     holdsChanged: gate.holdsChanged,
-    cluster: createClusterSource({ config, version, choice, gate, load, policy: () => health.maxmemoryPolicy }),
+    cluster: createClusterSource({ store, config, version, choice, gate, load, policy: () => health.maxmemoryPolicy }),
   });
   parts.server = server;
   return { store, opened, clock, entropy, choice, plans, gate, engine, server };

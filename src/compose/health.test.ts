@@ -64,7 +64,17 @@ it('tells of every process of a shared queue, also of circuits that are open els
     running.engine = engine;
     const choice = { queue, cluster: queue };
     const more = { version: '1.0.0', load, policy: () => 'noeviction' };
-    return { engine, queue, source: createClusterSource({ config: configOf(podId), choice, gate, ...more }) };
+    return {
+      engine,
+      queue,
+      source: createClusterSource({
+        store: { ping: () => Promise.resolve(0) },
+        config: configOf(podId),
+        choice,
+        gate,
+        ...more,
+      }),
+    };
   };
   const api = await pod('api', false);
   const worker = await pod('worker', true);
@@ -116,7 +126,7 @@ it('tells of this process alone where it shares nothing', async () => {
     choice: { queue },
     gate,
   };
-  const source = createClusterSource({ config: configOf('me'), ...parts });
+  const source = createClusterSource({ store: { ping: () => Promise.resolve(0) }, config: configOf('me'), ...parts });
   expect(source.pods()).toMatchObject([
     {
       id: 'me',

@@ -1,5 +1,5 @@
 /** What probes, metrics and `/cluster` read of a server. */
-import type { ClusterSource, LoadView, PodView } from '../app/queries/cluster-source.ts';
+import type { ClusterSource, DatabaseView, LoadView, PodView } from '../app/queries/cluster-source.ts';
 import type { Config } from '../config/config.ts';
 import type { Gatekeeper } from '../engine/call/gate/gatekeeper.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -8,7 +8,7 @@ import type { ShardedQueue } from '../engine/queue/sharding/sharded-queue.ts';
 import type { Maintenance } from '../engine/upkeep/maintenance.ts';
 import type { PlanCache } from '../engine/worker/plan-cache.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Store } from '../ports/store.ts';
+import { type Store, StoreUnavailable } from '../ports/store.ts';
 import { createStoreGauges } from '../telemetry/gauges.ts';
 import type { GaugeReadings, PrometheusTelemetry } from '../telemetry/prometheus-telemetry.ts';
 import type { QueueChoice } from './backends.ts';
@@ -113,6 +113,7 @@ type EngineLoad = Pick<ReturnType<Engine['load']>, 'places' | 'bytes' | 'maxByte
 
 /** Sources of what `/cluster` shows. */
 export interface ClusterParts {
+  readonly store: Pick<Store, 'ping'>;
   readonly config: Config;
   readonly version: string;
   readonly choice: QueueChoice;
@@ -172,6 +173,7 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
   const { config, gate, choice } = parts;
   const { queue, cluster } = choice;
   const circuits = (): ReturnType<ClusterSource['circuits']> => gate.circuits();
+  const database = (): Promise<DatabaseView> => pinged(parts);
   if (cluster === undefined) {
     const pod = (): PodView => ({
       id: config.redis.sharding.podId,
@@ -187,10 +189,12 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
       queueSize: () => queue.size(),
       oldestDueAt: () => queue.oldestDueAt,
       circuits,
+      database,
     };
   }
   return {
     circuits,
+    database,
     pods: () => {
       const shards = cluster.shardCounts;
       return cluster.members.map((member) => ({
@@ -220,4 +224,21 @@ export function createClusterSource(parts: ClusterParts): ClusterSource {
 
 function ageOf(millis: number): number {
   return Number.isFinite(millis) ? millis : 0;
+}
+
+/** Asks the database for an answer that it can give only if it takes writes. */
+async function pinged({ config, store }: Pick<ClusterParts, 'config' | 'store'>): Promise<DatabaseView> {
+  const driver = config.database.driver === 'POSTGRES' ? 'postgres' : 'sqlite';
+  const begun = performance.now();
+  const told = (fields: Pick<DatabaseView, 'ok' | 'readOnly'>): DatabaseView => ({
+    driver,
+    ...fields,
+    latencyMs: Math.round((performance.now() - begun) * 10) / 10,
+  });
+  try {
+    await store.ping();
+    return told({ ok: true, readOnly: false });
+  } catch (error) {
+    return told({ ok: false, readOnly: error instanceof StoreUnavailable && error.kind === 'read_only' });
+  }
 }

@@ -116,13 +116,13 @@ function admitWake(state: State, request: WakeRequest): Admission {
     return conflict(`The call of ${heldBy.nodeId} waits for ${hold}, which a wake does not pass; lift it.`);
   }
   const at = request.nodeId === undefined ? 'in the execution' : `at the node ${request.nodeId}`;
-  return conflict(`${wakeWords(request)} ${at}${awaitedText(state)}.`);
+  return conflict(`Nothing ${at} ${wakeWords(request)}${awaitedText(state)}.`);
 }
 
-/** Says that nothing waits for what a wake would end. */
+/** Says what a wake would end. */
 function wakeWords({ what = ['sleep'] }: WakeRequest): string {
   const words = { sleep: 'sleeps', retry: 'waits for its next attempt', blocked: 'is blocked' } as const;
-  return `Nothing ${[...new Set(what)].map((kind) => words[kind]).join(' or ')}`;
+  return [...new Set(what)].map((kind) => words[kind]).join(' or ');
 }
 
 /**

@@ -323,15 +323,28 @@ export const wholePreviewDocument: Schema = shape.object({
   wouldEndAs: shape.orNull(shape.oneOf([...statuses])),
 });
 
-/** A stored definition. */
-export const definitionRecord: Schema = shape.object({
+const recordFields = {
   id: shape.string({ format: 'uuid' }),
   name: shape.string(),
   version: shape.string(),
   hash: shape.string(),
-  definition: shape.object({}, { additionalProperties: true, description: 'As submitted.' }),
   createdAt: instant('When it was stored.'),
   updatedAt: instant('When it was stored.'),
+};
+
+/** What lists need of a stored definition. */
+export const definitionSummary: Schema = shape.object({
+  ...recordFields,
+  description: shape.optional(shape.string()),
+  labels: shape.optional(shape.texts()),
+  nodes: count('Nodes or steps.'),
+  bytes: count('Of the definition as JSON.'),
+});
+
+/** A stored definition. */
+export const definitionRecord: Schema = shape.object({
+  ...recordFields,
+  definition: shape.object({}, { additionalProperties: true, description: 'As submitted.' }),
   warnings: shape.optional(shape.array(shape.string())),
 });
 

@@ -4,8 +4,7 @@ import type { Schema } from './schema.ts';
 const instant = shape.string({ format: 'date-time' });
 const count = (description: string): Schema => shape.integer({ minimum: 0, description });
 
-/** One hold. */
-export const holdDocument: Schema = shape.object({
+const holdFields = {
   id: shape.string(),
   host: shape.optional(shape.string({ description: 'With its port, or any port.' })),
   name: shape.optional(shape.string({ description: 'Of a definition.' })),
@@ -16,6 +15,15 @@ export const holdDocument: Schema = shape.object({
   ),
   until: shape.optional(instant),
   createdAt: instant,
+};
+
+/** One hold. */
+export const holdDocument: Schema = shape.object(holdFields);
+
+/** A hold in a list. */
+export const waitedHoldDocument: Schema = shape.object({
+  ...holdFields,
+  waiting: count('Executions that wait for it.'),
 });
 
 /** The outcome of a bulk request. */
@@ -63,6 +71,7 @@ export const clusterDocument: Schema = shape.object({
       heartbeatAgeMillis: count('Since it was last heard of.'),
       ownedShards: count('Virtual shards that it works on.'),
       busyWorkers: count('Executions in hand at its latest heartbeat.'),
+      workerCount: shape.orNull(count('Its places: runtime.workerCount; null where nothing is run.')),
       places: shape.orNull(
         shape.object(
           {
@@ -104,7 +113,26 @@ export const clusterDocument: Schema = shape.object({
       nextProbeMillis: shape.optional(count('Until the pod that answers tries again.')),
     }),
   ),
-  holds: shape.array(holdDocument),
+  holds: shape.array(waitedHoldDocument),
+  blocked: shape.array(
+    shape.object({
+      host: shape.optional(shape.string({ description: 'host:port; absent for calls without a host.' })),
+      cause: shape.oneOf(['hold', 'circuit', 'place', 'retryAfter']),
+      count: count('Executions whose place waits for it.'),
+      nextProbeMillis: shape.optional(count('Until the pod that answers probes the host.')),
+    }),
+    { description: 'What executions of all pods wait for, the most first, at most five seconds old.' },
+  ),
+  stuck: count('Executions that are due or run without a checkpoint for too long.'),
+  countExact: shape.boolean({ description: 'false: only the newest executions under way were looked at.' }),
+  database: shape.orNull(
+    shape.object({
+      driver: shape.oneOf(['sqlite', 'postgres']),
+      ok: shape.boolean({ description: 'Whether it answers and takes writes.' }),
+      latencyMs: shape.number(),
+      readOnly: shape.boolean(),
+    }),
+  ),
   redis: shape.orNull(
     shape.object({
       maxmemoryPolicy: shape.orNull(shape.string()),

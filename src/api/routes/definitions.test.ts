@@ -35,6 +35,44 @@ describe('definitions', () => {
     expect((await get('')).json()).toEqual([stored]);
   });
 
+  it('are found by their names, and listed without themselves', async () => {
+    const labels = { team: 'a' };
+    for (const [name, version] of [
+      ['order', '1'],
+      ['Order-Fast', '1'],
+      ['refund', '1'],
+      ['order', '2'],
+    ] as const) {
+      api.now += 1000;
+      const given = { ...definition, name, version, description: `About ${secretValue}`, labels };
+      expect((await send('POST', '', given)).statusCode).toBe(200);
+    }
+    const found = async (query: string): Promise<string[]> =>
+      (await get(`?${query}`)).json<{ name: string; version: string }[]>().map((one) => `${one.name} ${one.version}`);
+    expect(await found('q=ORDER')).toEqual(['order 2', 'Order-Fast 1', 'order 1']);
+    expect(await found('name=order&name=refund')).toEqual(['order 2', 'refund 1', 'order 1']);
+    expect(await found('name=order&q=fast')).toEqual([]);
+    const page = await get('?q=order&limit=2&view=summary');
+    expect(page.json()).toHaveLength(2);
+    const rest = await get(`?q=order&limit=2&view=summary&cursor=${String(page.headers['x-next-cursor'])}`);
+    const { id: stored, hash } = (await get('/order/1')).json<{ id: string; hash: string }>();
+    expect(rest.json()).toEqual([
+      {
+        id: stored,
+        name: 'order',
+        version: '1',
+        hash,
+        createdAt: '2030-01-01T00:00:01.000Z',
+        updatedAt: '2030-01-01T00:00:01.000Z',
+        description: 'About ***',
+        labels,
+        nodes: 2,
+        bytes: expect.any(Number),
+      },
+    ]);
+    expect((await get('?view=whole')).statusCode).toBe(400);
+  });
+
   it('keep their digits', async () => {
     const text = JSON.stringify(definition).replace('"version":"1"', '"version":"1","x-limit":10.10');
     await api.server.inject({

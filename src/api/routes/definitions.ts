@@ -11,16 +11,47 @@ import {
   validateDefinition,
 } from '../../app/definitions.ts';
 import { type ApiContext, jsonBody, jsonListBody } from '../context.ts';
-import { definitionRecord, definitionReport, errorDocument } from '../documents/documents.ts';
+import { definitionRecord, definitionReport, definitionSummary, errorDocument } from '../documents/documents.ts';
 import { ApiError, refusalBody } from '../http/failure.ts';
-import { idOf, idParameters, offsetField, pageFields, pageOf, type PageQuery } from '../parameters.ts';
+import {
+  filterText,
+  idOf,
+  idParameters,
+  maxFilterLength,
+  offsetField,
+  pageFields,
+  pageOf,
+  type PageQuery,
+} from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
 
 const listLimits = { default: 50, max: 200 };
+/** Names in a filter. */
+const maxNames = 50;
 const listQuery = shape.object(
-  { ...pageFields(listLimits.default, listLimits.max), ...offsetField },
+  {
+    ...pageFields(listLimits.default, listLimits.max),
+    ...offsetField,
+    name: shape.optional({
+      type: 'array',
+      items: shape.string({ maxLength: maxFilterLength }),
+      maxItems: maxNames,
+      description: 'Repeatable: any of these names.',
+    }),
+    q: filterText('Part of a name, in any case.'),
+    view: shape.optional({
+      ...shape.oneOf(['summary']),
+      description: 'summary: without the definition, with description, labels, nodes and bytes.',
+    }),
+  },
   { additionalProperties: false },
 );
+
+interface ListQuery extends PageQuery {
+  readonly name?: readonly string[];
+  readonly q?: string;
+  readonly view?: 'summary';
+}
 const nameParameters = shape.object({ name: shape.string(), version: shape.string({ description: 'Or latest.' }) });
 
 /**
@@ -93,7 +124,12 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
           summary: 'List definitions, newest first',
           tag: 'definitions',
           answers: answers(
-            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(definitionRecord) } },
+            {
+              200: {
+                description: 'A page; X-Next-Cursor leads to the next.',
+                schema: shape.array(shape.anyOf([definitionRecord, definitionSummary])),
+              },
+            },
             [400, 503],
             errorDocument,
           ),
@@ -101,10 +137,13 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       },
     },
     async (request, reply) => {
-      const { items, cursor } = await listDefinitions(
-        api.appFor(request),
-        pageOf(request.query as PageQuery, listLimits),
-      );
+      const { name, q, view, ...page } = request.query as ListQuery;
+      const { items, cursor } = await listDefinitions(api.appFor(request), {
+        page: pageOf(page, listLimits),
+        ...(name !== undefined && { names: name }),
+        ...(q !== undefined && { part: q }),
+        isSummary: view === 'summary',
+      });
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
       return jsonListBody(reply, items);
     },

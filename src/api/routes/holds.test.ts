@@ -25,9 +25,10 @@ describe('holds', () => {
     expect(await ask('PUT', '/bank', { host: 'Bank.Example', reason: 'down' })).toEqual({ status: 200, body: bank });
     await ask('PUT', '/order.v2', { name: 'order', version: '2', reason: 'bad', until: '2030-01-01T10:00:00+01:00' });
     expect((await ask('GET', '')).body).toEqual([
-      bank,
+      { ...bank, waiting: 0 },
       {
         id: 'order.v2',
+        waiting: 0,
         name: 'order',
         version: '2',
         reason: 'bad',

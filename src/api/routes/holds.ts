@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { withWaiting } from '../../app/queries/cluster.ts';
+import type { WaitingCounts } from '../../app/view/waiting.ts';
 import * as shape from '../documents/schema.ts';
 import type { JsonObject } from '../../core/value/json.ts';
 import type { Answer } from '../../app/answer.ts';
@@ -6,7 +8,7 @@ import { deleteHold, findHold, type HoldRequest, listHolds, putHold } from '../.
 import { type ApiContext, jsonBody } from '../context.ts';
 import { errorDocument } from '../documents/documents.ts';
 import { refusalBody } from '../http/failure.ts';
-import { holdDocument } from '../documents/operator-documents.ts';
+import { holdDocument, waitedHoldDocument } from '../documents/operator-documents.ts';
 import { instantOf, maxReason, optional } from '../parameters.ts';
 import { answers } from '../documents/route-documentation.ts';
 
@@ -31,7 +33,7 @@ const holdBody = shape.object(
 type HoldBody = { readonly [K in keyof HoldRequest]: K extends 'reason' ? string : string | null };
 
 /** Registers the routes of holds. While a hold exists, calls to its host or of its definition wait as BLOCKED. */
-export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
+export function holdRoutes(server: FastifyInstance, api: ApiContext, counts: WaitingCounts): void {
   const one = { 200: { description: 'The hold.', schema: holdDocument } };
   server.get(
     '/holds',
@@ -41,14 +43,17 @@ export function holdRoutes(server: FastifyInstance, api: ApiContext): void {
           summary: 'List the holds that stand, oldest first',
           tag: 'operations',
           answers: answers(
-            { 200: { description: 'All of them.', schema: shape.array(holdDocument) } },
+            { 200: { description: 'All of them.', schema: shape.array(waitedHoldDocument) } },
             [503],
             errorDocument,
           ),
         },
       },
     },
-    async (request, reply) => jsonBody(reply, await listHolds(api.appFor(request))),
+    async (request, reply) => {
+      const [holds, waiting] = await Promise.all([listHolds(api.appFor(request)), counts.read()]);
+      return jsonBody(reply, withWaiting(holds, waiting));
+    },
   );
   server.get(
     '/holds/:id',

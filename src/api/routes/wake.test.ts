@@ -37,12 +37,12 @@ it('makes the next attempt now where it is asked to, and says how many waits end
   const sleepsNot = await post(`/workflows/${id}/wake`, {});
   expect([sleepsNot.status, sleepsNot.body.errors]).toEqual([
     409,
-    ['Nothing sleeps in the execution: pay waits for its next attempt.'],
+    ['Nothing in the execution sleeps: pay waits for its next attempt.'],
   ]);
   const elsewhere = await post(`/workflows/${id}/wake`, { what: ['retry', 'blocked'], nodeId: 'ship' });
   expect([elsewhere.status, elsewhere.body.errors[0]]).toEqual([
     409,
-    'Nothing waits for its next attempt or is blocked at the node ship: pay waits for its next attempt.',
+    'Nothing at the node ship waits for its next attempt or is blocked: pay waits for its next attempt.',
   ]);
   const woken = await post(`/workflows/${id}/wake`, { what: ['retry'], nodeId: 'pay' });
   expect([woken.status, woken.body]).toEqual([202, { id, status: 'WAKING', woken: 1 }]);

@@ -28,6 +28,14 @@ export interface PodView extends LoadView {
   readonly ownedShards: number;
 }
 
+/** The database as a process sees it. */
+export interface DatabaseView {
+  readonly driver: 'sqlite' | 'postgres';
+  readonly ok: boolean;
+  readonly latencyMs: number;
+  readonly readOnly: boolean;
+}
+
 /** One process's view of the cluster. */
 export interface ClusterSource {
   /** Every process of the shared queue; without one, only this process. */
@@ -40,6 +48,8 @@ export interface ClusterSource {
   oldestDueAt(): number | undefined;
   /** Circuits of this process. */
   circuits(): readonly CircuitView[];
+  /** Whether the database answers and takes writes. Never rejects. */
+  database?(): Promise<DatabaseView>;
   /** Present if processes share the queue through Redis. */
   redis?(): {
     /** Absent if the server does not report it. */

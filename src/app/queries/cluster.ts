@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../core/value/json.ts';
 import type { ClusterSource, PodView } from './cluster-source.ts';
 import { listHolds } from '../holds.ts';
+import { blockedDocuments, type Waiting, type WaitingCounts } from '../view/waiting.ts';
 import type { AppContext } from '../context.ts';
 
 const emptyCluster: ClusterSource = {
@@ -12,10 +13,12 @@ const emptyCluster: ClusterSource = {
 };
 
 /** The document of `GET /cluster`, as this process sees the cluster. */
-export async function clusterDocument(app: AppContext): Promise<JsonObject> {
+export async function clusterDocument(app: AppContext, counts: WaitingCounts): Promise<JsonObject> {
   const { cluster = emptyCluster } = app;
-  const [holds, queue] = await Promise.all([
+  const [holds, waiting, database, queue] = await Promise.all([
     listHolds(app),
+    counts.read(),
+    cluster.database?.() ?? null,
     // The document must be available while Redis is not; null reports that.
     cluster.queueSize().catch(() => null),
   ]);
@@ -24,14 +27,40 @@ export async function clusterDocument(app: AppContext): Promise<JsonObject> {
     pods: pods.map(({ heartbeatAgeMillis, fullHosts, ...pod }) => ({
       ...pod,
       heartbeatAgeMillis: Math.round(heartbeatAgeMillis),
+      workerCount: workerCount(pod),
       fullHosts: fullHosts.map(({ host, calls, waiting }) => ({ host, calls, waiting })),
     })),
     shards: cluster.shards,
     queue: queue && { ready: queue.ready, inFlight: queue.inFlight, oldestDueAgeMillis: oldestDueAge(app, cluster) },
     openCircuits: openCircuits(cluster, pods),
-    holds,
+    holds: withWaiting(holds, waiting),
+    blocked: blockedDocuments(waiting, probesOf(cluster)),
+    stuck: waiting.stuck,
+    countExact: waiting.isExact,
+    database: database && { ...database },
     redis: redisDocument(cluster),
   };
+}
+
+/** Holds with the number of executions that wait for each. */
+export function withWaiting(holds: readonly JsonObject[], { byHold }: Waiting): readonly JsonObject[] {
+  return holds.map((hold) => ({ ...hold, waiting: byHold.get(hold['id'] as string) ?? 0 }));
+}
+
+/** The places of a process; null if it runs no executions, or does not report them. */
+function workerCount({ places }: Pick<PodView, 'places'>): number | null {
+  return places === null ? null : Object.values(places as unknown as Record<string, number>).reduce((a, b) => a + b, 0);
+}
+
+/** Milliseconds until this process probes each host again, by host and port. */
+function probesOf(cluster: ClusterSource): ReadonlyMap<string, number> {
+  return new Map(
+    cluster
+      .circuits()
+      .flatMap(({ host, isOpen, waitMillis }) =>
+        isOpen && waitMillis !== undefined ? [[host.replace(/^https?:\/\//, ''), waitMillis] as const] : [],
+      ),
+  );
 }
 
 /** How long the longest due execution has waited, in ms; null if none waits. */

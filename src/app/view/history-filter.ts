@@ -46,6 +46,7 @@ export async function gatherMatching<T>(
   page: PageRequest,
   isMatch: (row: T) => boolean,
   document: (row: T) => JsonObject | undefined,
+  maxRows: number = maxLooks,
 ): Promise<Page<JsonObject> & { readonly rows: number }> {
   const items: JsonObject[] = [];
   let size = 0;
@@ -72,7 +73,7 @@ export async function gatherMatching<T>(
     }
     const { cursor } = read;
     if (cursor === undefined) return { items, rows };
-    if (items.length >= page.limit || rows >= maxLooks || size + chunkBytes > maxPageBytes)
+    if (items.length >= page.limit || rows >= maxRows || size + chunkBytes > maxPageBytes)
       return { items, rows, cursor };
     const { offset: _skipped, ...rest } = next;
     next = { ...rest, cursor };

@@ -16,6 +16,8 @@ export interface Place extends CurrentNode {
   readonly failure?: AttemptFailure;
   /** The retries that its call has used of its policy. */
   readonly retries?: number;
+  /** Whether the host asked to wait. */
+  readonly isRetryAfter?: true;
   /** Whether calls in flight are awaited before anything is compensated. */
   readonly isDraining?: true;
 }
@@ -76,5 +78,13 @@ function whyAt({ stage }: Token): Partial<Place> {
     ...(blocked?.holdId === undefined ? undefined : { holdId: blocked.holdId }),
     ...(failure === undefined ? undefined : { failure }),
     ...(attempting === undefined ? undefined : { retries: attempting.retries }),
+    ...(isAskedToWait(stage) ? { isRetryAfter: true } : undefined),
   };
+}
+
+/** Whether the latest answer had a Retry-After: only with these statuses does one count. */
+function isAskedToWait(stage: Token['stage']): boolean {
+  if (stage.kind !== 'backoff' || stage.task.waits === 0) return false;
+  const status = stage.task.failure?.statusCode;
+  return status === 429 || status === 503;
 }

@@ -53,7 +53,7 @@ describe('trama ls', () => {
   it.each([
     [['--where', 'colour=red'], /knows status, name/],
     [['--where', 'name'], /form name=value/],
-    [['--where', 'standing=maybe'], /true or false/],
+    [['--where', 'standing=maybe'], /true, false, unknown or succeeded/],
   ])('is used wrongly with %j', async (args, sentence) => {
     const { code, notes } = await run('ls', ...args);
     expect(code).toBe(2);

@@ -1,11 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AnswerBody, ApiFixture, response } from '../../../../test/api-fixture.ts';
+import { block } from '../../../../test/blocked-run.ts';
 import { apiKeyOf, authenticatorOf } from '../../../../test/credentials.ts';
-import { apply } from '../../../core/apply.ts';
-import { dueAt } from '../../../core/due.ts';
-import { summarize } from '../../../core/summary.ts';
-import { decidingEnv, runOf } from '../../../app/queries/run-view.ts';
-import type { ExecutionDetail } from '../../../ports/records.ts';
 import { changeHolds } from '../../../engine/call/gate/call-holds.ts';
 
 const once = { type: 'retry', maxAttempts: 0, delayMillis: 1 };
@@ -63,21 +59,7 @@ async function ran(definition: object, answer: (nodeId: string, phase: string) =
 /** Lets `pay` of a run wait: blocked by a hold or an open circuit. */
 async function blockedRun(why: { cause: 'hold'; holdId: string } | { cause: 'circuit' }): Promise<string> {
   const id = await start(order('slow', slowly));
-  const stop = (): never => {
-    throw new Error('stopped in flight');
-  };
-  await expect(api.drive(id, stop)).rejects.toThrow('stopped in flight');
-  await api.store.takeOver([{ id, claim: 'gate' }], api.now);
-  const detail = (await api.store.getExecution(id)) as ExecutionDetail;
-  const blocked = { type: 'blocked', callId: detail.state.calls, until: api.now + 60_000, detail: 'x' } as const;
-  const { state } = apply(
-    await runOf(api.app, detail),
-    { ...blocked, host: 'bank.example:443', ...why },
-    decidingEnv(api.app),
-  );
-  const due = { dueAt: dueAt(state), progress: false, steps: [], calls: [], undo: [], consumed: [] };
-  const { seq } = detail;
-  await api.store.checkpoint([{ id, claim: 'gate', seq, state, summary: summarize(state), ...due }]);
+  await block(api, id, { host: 'bank.example:443', ...why });
   return id;
 }
 
