@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPage, startBrowser } from './browser.ts';
@@ -81,6 +82,30 @@ describe('a run that is over', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('goes into a ticket as Markdown, and into a file', async () => {
+    const { page, complaints } = await open(stage.ids.corrupted);
+    await attempt(page).getByText('ledger_locked').waitFor();
+    await page.getByRole('button', { name: 'Copy as Markdown' }).click();
+    await page.getByText('copied').first().waitFor();
+    const copied = await page.evaluate('navigator.clipboard.readText()');
+    expect(copied).toContain(`**CORRUPTED** travel-booking 3, \`${stage.ids.corrupted}\``);
+    expect(copied).toMatch(/\| undo of charge \| 1\.2 \| rejected \| 500 \|/);
+    expect(copied).toContain('- stands: quote (succeeded), charge (unknown)');
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Save as file' }).click(),
+    ]);
+    expect(file.suggestedFilename()).toBe(`travel-booking-${stage.ids.corrupted}.json`);
+    const saved = JSON.parse(await readFile(await file.path(), 'utf8'));
+    expect(Object.keys(saved)).toEqual(['format', 'status', 'definition', 'steps', 'calls', 'timeline']);
+    expect([saved.status.id, saved.definition.name, saved.calls.length]).toEqual([
+      stage.ids.corrupted,
+      'travel-booking',
+      9,
+    ]);
+    expect(complaints).toEqual([]);
+  });
+
   it('has an address for payload, definition, children and audit', async () => {
     const { page, complaints } = await open(`${stage.ids.family}/children`);
     await page
@@ -151,6 +176,37 @@ describe('a run that waits', () => {
     // The page follows by itself.
     await page.getByText('Nothing stands').waitFor();
     expect(complaints).toEqual([]);
+  });
+
+  it('is cancelled by keyboard alone', async () => {
+    const id = await stage.start(stories.backoff(stage.downstream.url));
+    const { page, complaints } = await open(id);
+    await stands(page).getByText('1 effect in force').waitFor();
+    const focused = (): Promise<unknown> => page.evaluate('document.activeElement?.textContent');
+    const tabTo = async (text: string): Promise<void> => {
+      for (let count = 0; count < 60 && (await focused()) !== text; count++) await page.keyboard.press('Tab');
+      expect(await focused()).toBe(text);
+    };
+    await tabTo('Cancel…');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Cancel run, send 1 request' }).waitFor();
+    // Escape leaves everything as it was, and the focus where it was.
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await focused()).toBe('Cancel…');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Cancel run, send 1 request' }).waitFor();
+    await tabTo('Cancel run, send 1 request');
+    await page.keyboard.press('Enter');
+    await stage.until(id, 'CANCELLED');
+    expect(complaints).toEqual([]);
+  });
+
+  it('lets its host be held', async () => {
+    const { page } = await open(stage.ids.backoff);
+    await page.getByRole('button', { name: 'Hold host…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Hold a host or a definition' });
+    expect(await dialog.getByLabel(/^Host/).inputValue()).toBe(new URL(stage.downstream.url).host);
   });
 
   it('sends nothing that was not previewed: a run that moved meanwhile gets a new preview', async () => {

@@ -38,8 +38,13 @@ export function ExecutionPage(): ReactNode {
   }
   return (
     <div className="run-page">
-      <RunHead run={run} now={now} />
-      <RunTabs run={run} tab={selection.tab} />
+      <RunHead run={run} now={now} host={waitedHost(data.timeline.data)} />
+      <RunTabs
+        run={run}
+        tab={selection.tab}
+        rows={data.timeline.data?.rows ?? noRows}
+        definition={data.definition.data}
+      />
       <div className="run-body">
         {selection.tab === 'run' ? (
           <RunPanels run={run} data={data} now={now} splat={_splat} />
@@ -50,6 +55,11 @@ export function ExecutionPage(): ReactNode {
       <StandsLine run={run} preview={data.cancel.data?.calls} />
     </div>
   );
+}
+
+/** The host for which a wait goes on. */
+function waitedHost(timeline: TimelineData | undefined): string | undefined {
+  return timeline?.rows.findLast(({ to, wait }) => to === undefined && wait?.host !== undefined)?.wait?.host;
 }
 
 function RunPanels({

@@ -9,6 +9,7 @@ import { StatusBadge } from '../../parts/status.tsx';
 import { Time } from '../../parts/time.tsx';
 import { isOver, shortId } from '../../parts/words.ts';
 import { placeWords } from '../executions/place.tsx';
+import { PlaceDialog } from '../operations/hold-dialogs.tsx';
 import { type Action, actionsOf } from './actions.ts';
 import { ActionDialog } from './action-dialog.tsx';
 import { mostUrgent, sentenceOf } from './sentence.ts';
@@ -16,10 +17,20 @@ import { mostUrgent, sentenceOf } from './sentence.ts';
 const operators: ReadonlySet<string> = new Set(['operator', 'admin']);
 
 /** The head of a run: its status, one sentence why, what can be pressed, and the facts. */
-export function RunHead({ run, now }: { readonly run: Execution; readonly now: number }): ReactNode {
+export function RunHead({
+  run,
+  now,
+  host,
+}: {
+  readonly run: Execution;
+  readonly now: number;
+  /** The host that the run waits for. */
+  readonly host: string | undefined;
+}): ReactNode {
   const { headline, detail } = sentenceOf(run, now);
   const [action, setAction] = useState<Action>();
   const [said, setSaid] = useState('');
+  const [heldHost, setHeldHost] = useState<string>();
   const roles = useSession()?.roles;
   const isAllowed = roles === undefined || roles.some((role) => operators.has(role));
   return (
@@ -59,6 +70,19 @@ export function RunHead({ run, now }: { readonly run: Execution; readonly now: n
               {each.button}
             </button>
           ))}
+          {host !== undefined && (
+            <button
+              type="button"
+              className="btn large"
+              disabled={!isAllowed}
+              onClick={() => {
+                setHeldHost(host);
+              }}
+            >
+              <Icon name="a-hold" />
+              Hold host…
+            </button>
+          )}
         </div>
       </div>
       {!isAllowed && (
@@ -68,6 +92,14 @@ export function RunHead({ run, now }: { readonly run: Execution; readonly now: n
         </p>
       )}
       <Facts run={run} now={now} />
+      {heldHost !== undefined && (
+        <PlaceDialog
+          host={heldHost}
+          onClose={() => {
+            setHeldHost(undefined);
+          }}
+        />
+      )}
       {action !== undefined && (
         <ActionDialog
           run={run}

@@ -1,18 +1,43 @@
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import { type Json, ownProperty, parseJson } from '../../../../src/core/value/json.ts';
 import { type Execution, readChild } from '../../api/executions.ts';
 import { failureOf, useReading } from '../../api/queries.ts';
 import { instantAt, objectAt, objectOf, textAt } from '../../api/reading.ts';
-import { Body } from '../../parts/body.tsx';
+import type { TimelineRow } from '../../api/timeline.ts';
+import { serverNow } from '../../platform/clock.ts';
+import { Body, download } from '../../parts/body.tsx';
+import { Copy } from '../../parts/copy.tsx';
+import { Icon } from '../../parts/icon.tsx';
 import { Failure, Loading } from '../../parts/failure.tsx';
 import { Answered } from '../../parts/question.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Time, ZoneName } from '../../parts/time.tsx';
 import { shortId } from '../../parts/words.ts';
+import { runFile, runMarkdown } from './export-run.ts';
+import { sentenceOf } from './sentence.ts';
 
 /** Tabs of a run, each with an address. */
-export function RunTabs({ run, tab }: { readonly run: Execution; readonly tab: string }): ReactNode {
+export function RunTabs({
+  run,
+  tab,
+  rows,
+  definition,
+}: {
+  readonly run: Execution;
+  readonly tab: string;
+  readonly rows: readonly TimelineRow[];
+  readonly definition: string | undefined;
+}): ReactNode {
+  const [problem, setProblem] = useState('');
+  const save = async (): Promise<void> => {
+    setProblem('');
+    try {
+      download(`${run.name}-${run.id}.json`, await runFile(run.id, definition));
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
   const children = run.children?.count ?? 0;
   const tabs = [
     { name: 'run', text: 'Run', path: '' },
@@ -23,19 +48,34 @@ export function RunTabs({ run, tab }: { readonly run: Execution; readonly tab: s
     { name: 'audit', text: 'Audit', path: 'audit', ...(run.changes.length > 0 && { count: run.changes.length }) },
   ];
   return (
-    <nav className="tabs run-tabs" aria-label="Parts of the run">
-      {tabs.map(({ name, text, path, ...more }) => (
-        <Link
-          key={name}
-          to="/executions/$id/$"
-          params={{ id: run.id, _splat: path }}
-          aria-current={tab === name ? 'page' : undefined}
-        >
-          {text}
-          {'count' in more && more.count !== undefined && <span className="count">{more.count}</span>}
-        </Link>
-      ))}
-    </nav>
+    <div className="tabs-row">
+      <nav className="tabs run-tabs" aria-label="Parts of the run">
+        {tabs.map(({ name, text, path, ...more }) => (
+          <Link
+            key={name}
+            to="/executions/$id/$"
+            params={{ id: run.id, _splat: path }}
+            aria-current={tab === name ? 'page' : undefined}
+          >
+            {text}
+            {'count' in more && more.count !== undefined && <span className="count">{more.count}</span>}
+          </Link>
+        ))}
+      </nav>
+      <span className="row push">
+        <span className="small" role="alert">
+          {problem}
+        </span>
+        <Copy text={() => runMarkdown(run, sentenceOf(run, serverNow()), rows)} name="the run as Markdown">
+          <Icon name="file" />
+          Copy as Markdown
+        </Copy>
+        <button type="button" className="btn quiet small" onClick={() => void save()}>
+          <Icon name="download" />
+          Save as file
+        </button>
+      </span>
+    </div>
   );
 }
 
