@@ -254,7 +254,11 @@ export const brokenRequests: readonly BrokenRequest[] = [
     '/workflows?label=team',
     'label: Must be of the form name:value, where a colon within the name is written \\:.',
   ),
-  query('a flag that is none', '/workflows?standing=yes', 'standing: Must be true or false.'),
+  query(
+    'a kind of standing effects that is none',
+    '/workflows?standing=yes',
+    'standing: Must be "true", "false", "unknown", "succeeded", true or false.',
+  ),
   query(
     'a time without an offset',
     '/workflows?startedAfter=2030-01-01',

@@ -90,6 +90,7 @@ describe.each(Object.entries(stores))('queries of %s', (_title, create) => {
       [`ord ${String(ord)} of steps`, `/workflows/ID/steps?cursor=${cursorOf('step', ord)}`],
       [`ord ${String(ord)} of calls`, `/workflows/ID/steps/calls?cursor=${cursorOf('call', ord)}`],
     ]),
+    ['cursor of another order', `/workflows/ID/steps?cursor=${cursorOf('step', 0)}&order=desc`],
     ['cursor of a preview', '/workflows/ID/cancel-preview?cursor=12345678901234567890'],
   ];
 
@@ -109,7 +110,6 @@ describe.each(Object.entries(stores))('queries of %s', (_title, create) => {
     `/workflows/definitions?cursor=${cursorOf('definition', Number.MAX_SAFE_INTEGER, '\u0000\ud800')}`,
     `/audit?cursor=${cursorOf('audit', '\u0000')}&actor=%00&id=%ED%A0%80`,
     `/workflows/ID/steps?cursor=${cursorOf('step', 2_147_483_647)}&limit=99999999`,
-    `/workflows/ID/steps?cursor=${cursorOf('step', 0)}&order=desc`,
     '/workflows/ID/cancel-preview?cursor=999999',
     '/workflows?parent=00000000-0000-0000-0000-000000000000&root=true',
     `/workflows/ID/children?order=desc&limit=99999999&cursor=${cursorOf('execution', '00000000-0000-0000-0000-000000000000')}`,

@@ -30,9 +30,12 @@ it.each([10, 100, 1000])('masks each of %d rows once, and what it holds once mor
         return value;
       },
     },
-    store: { listSteps: () => Promise.resolve({ items: Array.from({ length: count }, (_, i) => row(i)) }) },
+    store: {
+      getProgress: () => Promise.resolve(undefined),
+      listSteps: () => Promise.resolve({ items: Array.from({ length: count }, (_, i) => row(i)) }),
+    },
   } as unknown as AppContext;
-  const answer = await listSteps(app, 'e', { limit: count, order: 'asc' } as never);
+  const answer = await listSteps(app, 'e', { page: { limit: count, order: 'asc' } });
   expect(answer.ok && answer.value.items.map(({ id }) => id)).toEqual(
     Array.from({ length: count }, (_, i) => `e:${String(i)}`),
   );

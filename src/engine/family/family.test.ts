@@ -328,44 +328,48 @@ describe('children', () => {
     expect(fixture.http.calls[0]!.request.headers['traceparent']).toContain(root!.traceId);
   });
 
-  it('are stored once, taken back once and awaited, whichever operation of the store the process dies in', async () => {
-    await fixture.close();
-    let deaths = 0;
-    for (const survives of [false, true]) {
-      for (let nth = 1; nth <= 24; nth++) {
-        fixture = new RuntimeFixture();
-        const process = { isDead: false };
-        const dying = await fixture.engine({}, true, (queue) => cut(queue, () => process.isDead));
-        await store(child(task('pay')));
-        fixture.http.reply = (path) => (path === 'last' ? { status: 400 } : {});
-        const id = await fixture.submit(dying, parent(workflow('sub', { next: 'last' }), task('last')));
-        const before = fixture.store.seen.length;
-        const never = new Promise<void>(() => undefined);
-        fixture.store.fault = (operation) => {
-          if (process.isDead || operation === 'beat' || fixture.store.seen.length - before < nth) return undefined;
-          process.isDead = true;
-          deaths++;
-          return survives ? 'silent' : never;
-        };
-        for (let waited = 0; waited < 500 && !process.isDead; waited++) await fixture.clock.advance(1);
-        // It was over before so many operations.
-        if (!process.isDead) fixture.store.fault = () => undefined;
-        const second = await fixture.engine();
-        const ended = await fixture.until(id, 'over', 120_000);
-        fixture.store.fault = () => undefined;
-        expect([nth, ended.status]).toEqual([nth, 'FAILED']);
-        expect((await childrenOf(id)).map(({ status }) => status)).toEqual(['CANCELLED']);
-        // A failing call that was interrupted is of unknown outcome, and is undone.
-        const paths = fixture.http.paths();
-        const keys = fixture.http.keys().filter((_, i) => paths[i] !== 'undo-last');
-        expect(new Set(keys).size).toBe(3);
-        expect(second.load().held).toBe(0);
-        await fixture.clock.advance(1_000);
-        process.isDead = false;
-        await fixture.close();
+  it(
+    'are stored once, taken back once and awaited, whichever operation of the store the process dies in',
+    { timeout: 180_000 },
+    async () => {
+      await fixture.close();
+      let deaths = 0;
+      for (const survives of [false, true]) {
+        for (let nth = 1; nth <= 24; nth++) {
+          fixture = new RuntimeFixture();
+          const process = { isDead: false };
+          const dying = await fixture.engine({}, true, (queue) => cut(queue, () => process.isDead));
+          await store(child(task('pay')));
+          fixture.http.reply = (path) => (path === 'last' ? { status: 400 } : {});
+          const id = await fixture.submit(dying, parent(workflow('sub', { next: 'last' }), task('last')));
+          const before = fixture.store.seen.length;
+          const never = new Promise<void>(() => undefined);
+          fixture.store.fault = (operation) => {
+            if (process.isDead || operation === 'beat' || fixture.store.seen.length - before < nth) return undefined;
+            process.isDead = true;
+            deaths++;
+            return survives ? 'silent' : never;
+          };
+          for (let waited = 0; waited < 500 && !process.isDead; waited++) await fixture.clock.advance(1);
+          // It was over before so many operations.
+          if (!process.isDead) fixture.store.fault = () => undefined;
+          const second = await fixture.engine();
+          const ended = await fixture.until(id, 'over', 120_000);
+          fixture.store.fault = () => undefined;
+          expect([nth, ended.status]).toEqual([nth, 'FAILED']);
+          expect((await childrenOf(id)).map(({ status }) => status)).toEqual(['CANCELLED']);
+          // A failing call that was interrupted is of unknown outcome, and is undone.
+          const paths = fixture.http.paths();
+          const keys = fixture.http.keys().filter((_, i) => paths[i] !== 'undo-last');
+          expect(new Set(keys).size).toBe(3);
+          expect(second.load().held).toBe(0);
+          await fixture.clock.advance(1_000);
+          process.isDead = false;
+          await fixture.close();
+        }
       }
-    }
-    expect(deaths).toBeGreaterThan(30);
-    fixture = new RuntimeFixture();
-  });
+      expect(deaths).toBeGreaterThan(30);
+      fixture = new RuntimeFixture();
+    },
+  );
 });
