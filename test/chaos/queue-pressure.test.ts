@@ -14,7 +14,11 @@ const downstream = new ScriptedDownstream(({ path }) => {
   const wait = waits.get(path.split('/')[1] ?? '');
   return wait === undefined ? {} : { after: wait.promise };
 });
-const stage = openClusterStage({ redis: 'standalone', env: { ...shortTimes, RUNTIME_WORKERCOUNT: String(workers) } });
+const stage = openClusterStage({
+  redis: 'standalone',
+  // Calls last as long as the test has them last, also on a machine that is busy with other things.
+  env: { ...shortTimes, RUNTIME_WORKERCOUNT: String(workers), HTTP_REQUESTTIMEOUTMILLIS: '250000' },
+});
 
 beforeAll(() => downstream.open());
 afterAll(() => downstream.close());
