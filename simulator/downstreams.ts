@@ -10,6 +10,8 @@ export interface Operation {
   /** `barred`: compensated, or settled by an operator, before it was done, so it never will be. */
   state: 'none' | 'working' | 'done' | 'refused' | 'barred';
   undone: boolean;
+  /** An operator has undone it by hand, or declared that it remains. */
+  isSettled: boolean;
   /** An operator declared that the effect remains, so compensations are refused. */
   kept: boolean;
 }
@@ -158,6 +160,7 @@ export class Downstreams {
   /** An operator undoes an effect by hand, or declares that it remains. Answers whether it is undone. */
   settleUndo(key: string, undo: boolean): boolean {
     const operation = this.#operation(key);
+    operation.isSettled = true;
     if (operation.state !== 'done') {
       operation.state = 'barred';
       return true;
@@ -172,7 +175,15 @@ export class Downstreams {
     if (operation === undefined) {
       const { executionId, nodeId, round, visit } = keyParts(key);
       const barred = this.#barredVisits.has([executionId, round, nodeId, visit].join(':'));
-      operation = { key, executionId, nodeId, state: barred ? 'barred' : 'none', undone: false, kept: false };
+      operation = {
+        key,
+        executionId,
+        nodeId,
+        state: barred ? 'barred' : 'none',
+        undone: false,
+        isSettled: false,
+        kept: false,
+      };
       this.#operations.set(key, operation);
     }
     return operation;

@@ -126,7 +126,8 @@ export class Ledger {
   /** Enters a retry or resolve of a terminal execution. */
   changed(change: TerminalChange): void {
     const account = this.accounts.get(change.id);
-    if (account === undefined || account.seq === change.seq + 1) return;
+    // The answer to a repetition of the write may come long after it.
+    if (account === undefined || account.seq > change.seq) return;
     if (account.state.end === undefined) this.blame('one outcome', `${short(account.id)} was changed while it ran`);
     account.seq = change.seq + 1;
     account.dueAt = change.dueAt;

@@ -93,6 +93,7 @@ function checkResolved(account: Account, blame: Blame): void {
     const isOvertaken =
       account.cancelled.has(Number(round)) ||
       account.terminated.has(Number(round)) ||
+      account.toldToEnd.has(Number(round)) ||
       [...account.callbacks].some((callback) => callback.startsWith(`${of} `)) ||
       account.ends.some((end) => end.reason === 'engine');
     const isRecorded = account.steps.some(
@@ -186,6 +187,8 @@ function checkStanding(account: Account, downstreams: Downstreams, standing: rea
     // A compensation whose own outcome is unknown may have undone it.
     if (outcome === 'unknown' || account.compensated.has(key)) continue;
     const operation = downstreams.find(key);
+    // An operator may have undone it by hand, and not been heard.
+    if (operation?.isSettled === true) continue;
     if (operation === undefined || !isStanding(operation)) {
       blame('standing', `${key} is listed as succeeded and is ${operation?.state ?? 'unheard of'}`);
     }

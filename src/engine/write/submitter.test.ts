@@ -104,7 +104,7 @@ describe('submissions', () => {
   });
 
   it('are stored at rest where this process holds the id already, and run once', async () => {
-    // A process that crashed had claimed the id of a child, and inserted nothing; this one claims it from the queue.
+    // The queue has the id already, and gives it to this process.
     let load = (): void => undefined;
     const gate = new Promise<void>((resolve) => (load = resolve));
     fixture.store.fault = (operation) => (operation === 'takeOver' ? gate : undefined);

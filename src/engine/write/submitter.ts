@@ -45,7 +45,7 @@ interface NotBegun {
 /**
  * Accepts new executions. Concurrent submissions share one transaction, and each is answered only after it is durable.
  *
- * If a worker is free and no overdue execution waits for one, an execution starts directly: the submitter claims it
+ * If a worker is free and no overdue execution waits for one, a root starts directly: the submitter claims it
  * before the insert, the insert contains that claim and the mark of the first call, and the worker continues without a
  * load. Otherwise the submitter inserts the execution at rest and enqueues it. All executions of one insert are claimed
  * in one request, just before the insert.
@@ -161,16 +161,19 @@ class Starting implements QueueItem, Sink<SubmitResult | NotBegun> {
     this.#reject = reject;
   }
 
-  /** Reserves a worker for a direct start; false if the execution does not start now or no worker is free. */
+  /**
+   * Reserves a worker for a direct start; false if the execution does not start now or no worker is free. A child never starts directly: its id
+   * is older than the child, so another process may have stored it and gone on with it before this insert arrives.
+   */
   reserve(oldestDueAt: number | undefined): boolean {
-    const { startAt } = this.#submission;
-    const starts = startAt === undefined || startAt <= this.dueAt;
+    const { startAt, parentClaim } = this.#submission;
+    const starts = parentClaim === undefined && (startAt === undefined || startAt <= this.dueAt);
     return starts && this.#pool?.tryReserve(oldestDueAt) === true;
   }
 
   /**
-   * Takes the claim that was requested at `sent`, or gives the reserved worker back. The id of a child is older than the child, so the queue may
-   * have given it to this process already: then the execution is stored at rest, and who holds the id goes on with it.
+   * Takes the claim that was requested at `sent`, or gives the reserved worker back. If the queue has given the id to this process already, the
+   * execution is stored at rest, and who holds the id goes on with it.
    */
   claimed(claimed: Claimed | undefined, sent: Stamp): void {
     if (claimed === undefined || this.#pool?.has(this.id) === true) this.#pool?.unreserve();
