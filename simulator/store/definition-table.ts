@@ -1,5 +1,5 @@
 import { fitsGlobs } from '../../src/core/value/name-globs.ts';
-import type { DefinitionRecord, PutDefinitionResult } from '../../src/ports/store.ts';
+import type { DefinitionName, DefinitionRecord, PutDefinitionResult } from '../../src/ports/store.ts';
 import type { Page, PageRequest } from '../../src/ports/records.ts';
 import { pageOf } from './page.ts';
 
@@ -55,6 +55,25 @@ export class DefinitionTable {
       keyOf: (row) => [row.createdAt, row.id],
       lengthOf: ({ definition }) => definition.length,
       show: (row) => ({ ...row }),
+    });
+  }
+
+  /** Returns a page of names, ascending by default. Throws BadCursor. */
+  listNames(page: PageRequest, nameGlobs: readonly string[] | undefined): Page<DefinitionName> {
+    const byName = new Map<string, DefinitionRecord[]>();
+    for (const record of this.#newest()) {
+      if (fitsGlobs(record.name, nameGlobs)) byName.set(record.name, [...(byName.get(record.name) ?? []), record]);
+    }
+    const rows = [...byName].sort(([a], [b]) => (a < b ? -1 : 1));
+    return pageOf(rows, page, {
+      kind: 'name',
+      order: 'asc',
+      keyOf: ([name]) => [name],
+      lengthOf: ([name]) => name.length,
+      show: ([name, [latest, ...others]]) => {
+        const { id = '', version = '', createdAt = 0 } = latest ?? {};
+        return { name, versions: 1 + others.length, latest: { id, version, createdAt } };
+      },
     });
   }
 

@@ -12,6 +12,7 @@ import type {
   CheckpointResult,
   ChildCounts,
   ClaimRow,
+  DefinitionName,
   DefinitionRecord,
   EffectFilter,
   EffectRow,
@@ -119,6 +120,11 @@ export class MemoryStore implements Store {
   async getDefinition(key: Parameters<Store['getDefinition']>[0]): Promise<DefinitionRecord | undefined> {
     this.#check();
     return this.#definitions.get(key);
+  }
+
+  async listDefinitionNames(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionName>> {
+    this.#check();
+    return this.#definitions.listNames(page, nameGlobs);
   }
 
   async listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>> {

@@ -45,6 +45,7 @@ const expected: Readonly<Record<string, string>> = {
   'GET /workflows/:id/node/:nodeId/callback/:token': 'open',
   'GET /': 'open',
   'GET /workflows/definitions': 'vi ru au op ad',
+  'GET /workflows/definitions/names': 'vi ru au op ad',
   'GET /workflows/definitions/:id': 'vi ru au op ad',
   'GET /workflows/definitions/:name/:version': 'vi ru au op ad',
   'POST /workflows/definitions/validate': 'vi ru au op ad',

@@ -1,6 +1,7 @@
 import type { AuditEntry, AuditFilter } from '../ports/audit.ts';
 import type { ExecutionPageRequest, ListedExecution } from '../ports/listing.ts';
 import type {
+  DefinitionName,
   DefinitionRecord,
   ExecutionFilter,
   Offer,
@@ -149,6 +150,10 @@ class RequestStore implements AppStore {
 
   listDefinitions(page: PageRequest): Promise<Page<DefinitionRecord>> {
     return this.#store.listDefinitions(page, this.#globs);
+  }
+
+  listDefinitionNames(page: PageRequest): Promise<Page<DefinitionName>> {
+    return this.#store.listDefinitionNames(page, this.#globs);
   }
 
   /** Reads by content hash, which a caller can only know from a visible execution or record. */

@@ -53,6 +53,7 @@ const table: Readonly<Record<string, Access>> = {
   'GET /workflows/:id/node/:nodeId/callback/:token': { needs: 'token' },
 
   'GET /workflows/definitions': viewer,
+  'GET /workflows/definitions/names': viewer,
   'GET /workflows/definitions/:id': viewer,
   'GET /workflows/definitions/:name/:version': viewer,
   'POST /workflows/definitions/validate': viewer,

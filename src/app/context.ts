@@ -72,6 +72,7 @@ export type AppStore = Pick<
   | 'changeTerminal'
   | 'getDefinition'
   | 'listDefinitions'
+  | 'listDefinitionNames'
   | 'getDefinitionBody'
   | 'putDefinition'
   | 'deleteDefinition'

@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject, parseJson, stringifyJson } from '../core/value/json.ts';
+import type { ExecutionStatus } from '../core/state.ts';
 import { utf8Length } from '../core/value/utf8.ts';
 import type { DefinitionRecord } from '../ports/store.ts';
 import type { Page, PageRequest } from '../ports/records.ts';
@@ -106,6 +107,30 @@ export async function listDefinitions(app: AppContext, request: DefinitionsReque
     ? await gatherPage(list, page, show)
     : await gatherMatching(list, page, isMatch, show, maxLooks);
   return { items, ...(cursor !== undefined && { cursor }) };
+}
+
+/** Runs of one name that are counted; more are told as not exact. */
+const maxRunning = 1_000;
+
+const active: readonly ExecutionStatus[] = ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'];
+
+/** A page of the names of stored definitions, each with its latest version and the number of its runs that are not over. Throws BadCursor. */
+export async function listDefinitionNames(app: AppContext, page: PageRequest): Promise<Page<JsonObject>> {
+  const { items, cursor } = await app.store.listDefinitionNames(page);
+  const documents: JsonObject[] = [];
+  for (const { name, versions, latest } of items) {
+    const { id, version, createdAt } = latest;
+    const running = await app.store.listExecutions({ name, statuses: active }, { limit: maxRunning });
+    const document = {
+      name,
+      versions,
+      latest: { version, id, createdAt: instant(createdAt) },
+      running: running.items.length,
+      runningExact: running.cursor === undefined,
+    };
+    documents.push(app.masker.json(document) as JsonObject);
+  }
+  return { items: documents, ...(cursor !== undefined && { cursor }) };
 }
 
 /** What lists need of a definition. */

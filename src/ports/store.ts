@@ -6,7 +6,7 @@ import type { HistoryStore } from './store/history.ts';
 import type { SettingStore } from './store/settings.ts';
 import type { UpkeepStore } from './store/upkeep.ts';
 
-export type { DefinitionRecord, PutDefinitionResult } from './store/definitions.ts';
+export type { DefinitionName, DefinitionRecord, PutDefinitionResult } from './store/definitions.ts';
 export { BadCursor, StoreContended, StoreUnavailable, type StoreFault } from './store/errors.ts';
 export type {
   Checkpoint,

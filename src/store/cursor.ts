@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { BadCursor } from '../ports/store.ts';
 
 /** Which list a cursor belongs to: a cursor of another list is refused. */
-export type CursorKind = 'execution' | 'definition' | 'step' | 'call' | 'audit';
+export type CursorKind = 'execution' | 'definition' | 'name' | 'step' | 'call' | 'audit';
 
 /** A cursor that continues after a row with this sort key. */
 export function encodeCursor(kind: CursorKind, key: readonly (string | number)[]): string {
@@ -33,6 +33,7 @@ function isWithin(part: unknown, min: number, max: number): boolean {
 const shapes: Readonly<Record<CursorKind, readonly (keyof typeof parts)[]>> = {
   execution: ['uuid'],
   definition: ['instant', 'text'],
+  name: ['text'],
   step: ['ord'],
   call: ['ord'],
   audit: ['text'],

@@ -17,6 +17,7 @@ import type {
   ActiveCounts,
   ChildCounts,
   ClaimRow,
+  DefinitionName,
   DefinitionRecord,
   EffectFilter,
   EffectRow,
@@ -34,6 +35,8 @@ import {
   definitionPage,
   executionPage,
   type ListValues,
+  namePage,
+  type NameValues,
   listValues,
   type PageAnswer,
   type PageValues,
@@ -74,6 +77,11 @@ export interface StoredRows {
     after: { readonly createdAt: number; readonly id: string } | undefined,
     nameGlobs: readonly string[] | undefined,
   ): Promise<PageAnswer<DefinitionRecord>>;
+  listDefinitionNames(
+    page: PageValues,
+    after: string | undefined,
+    nameGlobs: readonly string[] | undefined,
+  ): Promise<PageAnswer<NameValues>>;
   readClaims(ids: readonly string[]): Promise<readonly ClaimValues[]>;
   readInbox(id: string): Promise<{ readonly inboxSeq: number; readonly inbox: readonly InboxValues[] }>;
   /** Undefined when the outputs take more than `maxBytes`. */
@@ -130,6 +138,11 @@ export abstract class EncodedStore {
     const after = readCursor('definition', page);
     const key = after && { createdAt: after[0] as number, id: after[1] as string };
     return definitionPage(await this.#rows.listDefinitions(pageValues(page, 'desc'), key, nameGlobs));
+  }
+
+  async listDefinitionNames(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionName>> {
+    const after = readCursor('name', page)?.[0] as string | undefined;
+    return namePage(await this.#rows.listDefinitionNames(pageValues(page, 'asc'), after, nameGlobs));
   }
 
   async readClaims(ids: readonly string[]): Promise<readonly ClaimRow[]> {

@@ -2,7 +2,7 @@
 import type { CallRow, StepRow } from '../core/history.ts';
 import type { AuditEntry } from '../ports/audit.ts';
 import { type ExecutionPageRequest, type ListedExecution, maxPageBytes } from '../ports/listing.ts';
-import type { DefinitionRecord } from '../ports/store.ts';
+import type { DefinitionName, DefinitionRecord } from '../ports/store.ts';
 import type { Page, PageRequest } from '../ports/records.ts';
 import { decodeCursor, encodeCursor, type CursorKind } from './cursor.ts';
 import { decodeStep, decodeStoredCall, type StepText, type StoredCall } from './step-text.ts';
@@ -124,6 +124,19 @@ export function definitionPage(answer: PageAnswer<DefinitionRecord>): Page<Defin
     answer,
     (row) => row,
     (row) => [row.createdAt, row.id],
+  );
+}
+
+/** A name of definitions as the stores read it. */
+export type NameValues = Pick<DefinitionName, 'name' | 'versions'> & DefinitionName['latest'];
+
+/** A page of names of definitions. */
+export function namePage(answer: PageAnswer<NameValues>): Page<DefinitionName> {
+  return makePage(
+    'name',
+    answer,
+    ({ name, versions, id, version, createdAt }) => ({ name, versions, latest: { id, version, createdAt } }),
+    ({ name }) => [name],
   );
 }
 

@@ -332,6 +332,18 @@ const recordFields = {
   updatedAt: instant('When it was stored.'),
 };
 
+/** A name of stored definitions. */
+export const definitionName: Schema = shape.object({
+  name: shape.string(),
+  versions: count('Its versions.'),
+  latest: shape.object(
+    { version: shape.string(), id: shape.string({ format: 'uuid' }), createdAt: instant('When it was stored.') },
+    { description: 'The version that was stored last.' },
+  ),
+  running: count('Runs of any version that are not over.'),
+  runningExact: shape.boolean({ description: 'false: there are more.' }),
+});
+
 /** What lists need of a stored definition. */
 export const definitionSummary: Schema = shape.object({
   ...recordFields,

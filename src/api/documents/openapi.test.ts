@@ -41,6 +41,7 @@ describe('/openapi.json', () => {
         'GET /workflows',
         'GET /workflows/counts',
         'GET /workflows/definitions',
+        'GET /workflows/definitions/names',
         'GET /workflows/definitions/{id}',
         'GET /workflows/definitions/{name}/{version}',
         'GET /workflows/top',

@@ -73,6 +73,38 @@ describe('definitions', () => {
     expect((await get('?view=whole')).statusCode).toBe(400);
   });
 
+  it('are listed by their names, with what runs of each', async () => {
+    for (const version of ['1', '2']) {
+      api.now += 1000;
+      await send('POST', '', { ...definition, version });
+    }
+    const refund = (await send('POST', '', { ...definition, name: 'refund' })).json<{ id: string }>();
+    const running = await api.run({ ...definition, version: '1' });
+    await api.drive(await api.run({ ...definition, version: '2' }));
+    expect(running).not.toBe('');
+    expect((await get('/names')).json()).toEqual([
+      {
+        name: 'order',
+        versions: 2,
+        latest: { version: '2', id: expect.any(String), createdAt: '2030-01-01T00:00:02.000Z' },
+        running: 1,
+        runningExact: true,
+      },
+      {
+        name: 'refund',
+        versions: 1,
+        latest: { version: '1', id: refund.id, createdAt: '2030-01-01T00:00:02.000Z' },
+        running: 0,
+        runningExact: true,
+      },
+    ]);
+    const page = await get('/names?limit=1&order=desc');
+    expect(page.json()).toMatchObject([{ name: 'refund' }]);
+    expect(
+      (await get(`/names?limit=1&order=desc&cursor=${String(page.headers['x-next-cursor'])}`)).json(),
+    ).toMatchObject([{ name: 'order' }]);
+  });
+
   it('keep their digits', async () => {
     const text = JSON.stringify(definition).replace('"version":"1"', '"version":"1","x-limit":10.10');
     await api.server.inject({

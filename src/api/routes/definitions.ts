@@ -6,12 +6,19 @@ import { type Answer, granted } from '../../app/answer.ts';
 import {
   deleteDefinition,
   findDefinition,
+  listDefinitionNames,
   listDefinitions,
   putDefinition,
   validateDefinition,
 } from '../../app/definitions.ts';
-import { type ApiContext, jsonBody, jsonListBody } from '../context.ts';
-import { definitionRecord, definitionReport, definitionSummary, errorDocument } from '../documents/documents.ts';
+import { type ApiContext, jsonBody, jsonListBody, jsonPageBody } from '../context.ts';
+import {
+  definitionName,
+  definitionRecord,
+  definitionReport,
+  definitionSummary,
+  errorDocument,
+} from '../documents/documents.ts';
 import { ApiError, refusalBody } from '../http/failure.ts';
 import {
   filterText,
@@ -46,6 +53,8 @@ const listQuery = shape.object(
   },
   { additionalProperties: false },
 );
+
+const namesQuery = shape.object(pageFields(listLimits.default, listLimits.max), { additionalProperties: false });
 
 interface ListQuery extends PageQuery {
   readonly name?: readonly string[];
@@ -146,6 +155,27 @@ export function definitionRoutes(server: FastifyInstance, api: ApiContext, defin
       });
       if (cursor !== undefined) reply.header('x-next-cursor', cursor);
       return jsonListBody(reply, items);
+    },
+  );
+  server.get(
+    '/definitions/names',
+    {
+      schema: { querystring: namesQuery },
+      config: {
+        documentation: {
+          summary: 'List the names of definitions, with what runs of each, by name',
+          tag: 'definitions',
+          answers: answers(
+            { 200: { description: 'A page; X-Next-Cursor leads to the next.', schema: shape.array(definitionName) } },
+            [400, 503],
+            errorDocument,
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const page = { order: 'asc', ...pageOf(request.query as PageQuery, listLimits) } as const;
+      return jsonPageBody(reply, await listDefinitionNames(api.appFor(request), page));
     },
   );
   server.get(

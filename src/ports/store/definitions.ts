@@ -13,6 +13,15 @@ export interface DefinitionRecord {
   readonly updatedAt: number;
 }
 
+/** A name with its stored definitions. */
+export interface DefinitionName {
+  readonly name: string;
+  /** Number of its versions. */
+  readonly versions: number;
+  /** The version that was created last. */
+  readonly latest: Pick<DefinitionRecord, 'id' | 'version' | 'createdAt'>;
+}
+
 /** The result of a put. `identical`: a record with the same content exists; `conflict`: one with other content exists. */
 export type PutDefinitionResult =
   | { readonly kind: 'stored' | 'identical'; readonly record: DefinitionRecord }
@@ -30,6 +39,8 @@ export interface DefinitionStore {
   ): Promise<DefinitionRecord | undefined>;
   /** Newest first. `nameGlobs` as in {@link ExecutionFilter}. */
   listDefinitions(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionRecord>>;
+  /** By name, ascending unless asked otherwise. `nameGlobs` as in {@link ExecutionFilter}. */
+  listDefinitionNames(page: PageRequest, nameGlobs?: readonly string[]): Promise<Page<DefinitionName>>;
   /**
    * Removes the record if it exists; executions keep their pinned definition. Appends `audit` in the same transaction when a
    * record was removed.

@@ -3,7 +3,7 @@ import type { Connections } from './connection/connections.ts';
 import { Gathered } from './gathered.ts';
 import { listAudit } from './queries/audit.ts';
 import { countChildren } from './queries/count-children.ts';
-import { listDefinitions } from './queries/definitions.ts';
+import { listDefinitionNames, listDefinitions } from './queries/definitions.ts';
 import { countActive, listDue } from './queries/due.ts';
 import {
   findStanding,
@@ -33,6 +33,7 @@ export function postgresRows(connections: Connections, positions: UndoPositions)
   const removal = new CompletedRemoval(connections);
   return {
     listDefinitions: (...args) => listDefinitions(connections, ...args),
+    listDefinitionNames: (...args) => listDefinitionNames(connections, ...args),
     readClaims: (ids) => readClaims(connections, ids),
     readInbox: (id) => inboxes.ask(id),
     readOutputs: (id, round, queries, maxBytes) => outputs.ask({ id, round, queries, maxBytes }),

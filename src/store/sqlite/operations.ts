@@ -9,6 +9,7 @@ import {
   deleteDefinition,
   getDefinition,
   getDefinitionBody,
+  listDefinitionNames,
   listDefinitions,
   putDefinition,
 } from './queries/definitions.ts';
@@ -57,6 +58,7 @@ export function prepareOperations(session: Session): Operations {
     putDefinition: putDefinition(session),
     getDefinition: getDefinition(session),
     listDefinitions: listDefinitions(session),
+    listDefinitionNames: listDefinitionNames(session),
     deleteDefinition: deleteDefinition(session),
     getDefinitionBody: getDefinitionBody(session),
     submit: submit(session),

@@ -5,6 +5,7 @@ import type { SqliteThread } from './sqlite-thread.ts';
 export function sqliteRows(thread: SqliteThread): StoredRows {
   return {
     listDefinitions: (...args) => thread.call('listDefinitions', ...args),
+    listDefinitionNames: (...args) => thread.call('listDefinitionNames', ...args),
     readClaims: (ids) => thread.call('readClaims', ids),
     readInbox: (id) => thread.call('readInbox', id),
     readOutputs: (...args) => thread.call('readOutputs', ...args),

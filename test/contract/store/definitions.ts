@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BadCursor, type DefinitionRecord } from '../../../src/ports/store.ts';
+import { BadCursor, type DefinitionName, type DefinitionRecord } from '../../../src/ports/store.ts';
 import { newExecution, start } from '../fixtures/executions.ts';
 import type { StoreUnderTest } from './store-under-test.ts';
 
@@ -74,6 +74,43 @@ export function definitions(test: StoreUnderTest): void {
     const skipped = await store.listDefinitions({ limit: 2, offset: 3 });
     expect(skipped.items.map(({ version }) => version)).toEqual(['2', '1']);
     await expect(store.listDefinitions({ limit: 2, cursor: 'nonsense' })).rejects.toThrow(BadCursor);
+  });
+
+  it('pages names with their number of versions and the latest one', async () => {
+    const { store } = test;
+    for (const put of [
+      record(2),
+      record(3),
+      record(1),
+      record(4, { name: 'fetch "x"' }),
+      record(5, { name: 'other', createdAt: start + 9 }),
+      record(6, { name: 'other', createdAt: start + 7 }),
+    ])
+      await store.putDefinition(put);
+    const name = (n: number, changes: Parameters<typeof record>[1], versions: number): DefinitionName => {
+      const { id, version, createdAt, name: of } = record(n, changes);
+      return { name: of, versions, latest: { id, version, createdAt } };
+    };
+    const names = [
+      name(4, { name: 'fetch "x"' }, 1),
+      name(3, {}, 3),
+      name(5, { name: 'other', createdAt: start + 9 }, 2),
+    ];
+    expect(await store.listDefinitionNames({ limit: 9 })).toEqual({ items: names });
+    expect((await store.listDefinitionNames({ limit: 9, order: 'desc' })).items).toEqual(names.toReversed());
+    for (const order of ['asc', 'desc'] as const) {
+      const seen: DefinitionName[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.listDefinitionNames({ limit: 1, order, ...(cursor !== undefined && { cursor }) });
+        seen.push(...page.items);
+        ({ cursor } = page);
+      } while (cursor !== undefined);
+      expect(seen).toEqual(order === 'asc' ? names : names.toReversed());
+    }
+    expect((await store.listDefinitionNames({ limit: 9 }, ['o*'])).items).toEqual(names.slice(1));
+    expect((await store.listDefinitionNames({ limit: 9 }, [])).items).toEqual([]);
+    await expect(store.listDefinitionNames({ limit: 2, cursor: 'nonsense' })).rejects.toThrow(BadCursor);
   });
 
   it('forgets a deleted record but not what executions are pinned to', async () => {

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../../../ports/audit.ts';
 import type { DefinitionRecord, PutDefinitionResult } from '../../../ports/store.ts';
-import type { PageAnswer, PageValues } from '../../pages.ts';
+import { type NameValues, type PageAnswer, type PageValues, takePage } from '../../pages.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { Statement } from '../connection/session.ts';
 import { nameIsLike } from '../name-globs.ts';
@@ -112,6 +112,43 @@ export async function listDefinitions(
   });
   const { rows: shown, more } = pageWithin(rows, page.limit);
   return { rows: shown.map((row) => decode(row)), more };
+}
+
+const namesSql = (order: 'asc' | 'desc'): string => `
+SELECT n.name, n.versions, l.id, l.version, l.created_at AS "createdAt" FROM (
+  SELECT name, count(*)::int AS versions FROM definition
+  WHERE ($1::text IS NULL OR name ${order === 'asc' ? '>' : '<'} $1) AND ($2::text[] IS NULL OR name LIKE ANY ($2::text[]))
+  GROUP BY name ORDER BY name ${order} LIMIT $3 OFFSET $4
+) n
+CROSS JOIN LATERAL (
+  SELECT id, version, created_at FROM definition WHERE name = n.name ORDER BY created_at DESC, id DESC LIMIT 1
+) l
+ORDER BY n.name ${order}`;
+
+/** Lists a page of names. */
+export async function listDefinitionNames(
+  connections: Connections,
+  page: PageValues,
+  after: string | undefined,
+  nameGlobs: readonly string[] | undefined,
+): Promise<PageAnswer<NameValues>> {
+  const rows = await connections.query<NameValues>('long', {
+    text: namesSql(page.order),
+    values: [
+      after === undefined ? null : encodeText(after),
+      nameGlobs === undefined ? null : nameIsLike(nameGlobs),
+      page.limit + 1,
+      page.offset,
+    ],
+  });
+  const decoded = rows.map(({ name, versions, id, version, createdAt }) => ({
+    name: decodeText(name),
+    versions,
+    id: decodeText(id),
+    version: decodeText(version),
+    createdAt,
+  }));
+  return takePage(decoded, page, ({ name }) => name.length);
 }
 
 /** Removes a record if it exists. */

@@ -2,7 +2,7 @@
  * Definitions as records: put, get, list, delete; and their bodies by content, as executions are pinned to them.
  */
 import type { DefinitionRecord } from '../../../ports/store.ts';
-import { copied, takePage } from '../../pages.ts';
+import { copied, type NameValues, takePage } from '../../pages.ts';
 import type { Operations } from '../protocol.ts';
 import { globCondition } from '../name-globs.ts';
 import type { Session } from '../session.ts';
@@ -79,6 +79,29 @@ export function listDefinitions(session: Session): Operations['listDefinitions']
     statements.set(sql, select);
     const rows = select(createdAt, after?.id ?? '', ...(names?.values ?? []), page.limit + 1, page.offset);
     return copied(takePage(rows, page, ({ definition }) => definition.length));
+  };
+}
+
+const namesSql = (order: 'asc' | 'desc', condition: string): string => `
+SELECT n.name, n.versions, l.id, l.version, l.created_at AS createdAt FROM (
+  SELECT name, count(*) AS versions FROM definition ${condition && `WHERE ${condition}`}
+  GROUP BY name ORDER BY name ${order} LIMIT ? OFFSET ?
+) n
+JOIN definition l ON l.id = (SELECT id FROM definition WHERE name = n.name ORDER BY created_at DESC, id DESC LIMIT 1)
+ORDER BY n.name ${order}`;
+
+/** Prepares the page of names. */
+export function listDefinitionNames(session: Session): Operations['listDefinitionNames'] {
+  const statements = new Map<string, (...values: readonly (string | number)[]) => Iterable<NameValues>>();
+  return (page, after, nameGlobs) => {
+    const names = globCondition('name', nameGlobs);
+    const beyond = after === undefined ? [] : [`name ${page.order === 'asc' ? '>' : '<'} ?`];
+    const sql = namesSql(page.order, [...beyond, ...(names === undefined ? [] : [names.sql])].join(' AND '));
+    if (statements.size >= maxStatements) statements.clear();
+    const select = statements.get(sql) ?? session.iterate<NameValues>(sql);
+    statements.set(sql, select);
+    const values = [...(after === undefined ? [] : [after]), ...(names?.values ?? [])];
+    return copied(takePage(select(...values, page.limit + 1, page.offset), page, ({ name }) => name.length));
   };
 }
 
