@@ -19,8 +19,8 @@ export function Sends({
     <>
       {isNewRound && (
         <p>
-          <b>{calls.length === 1 ? 'This effect stands.' : `These ${String(calls.length)} effects stand.`}</b> The new
-          round sends {calls.length === 1 ? 'its request' : 'their requests'} again, with the keys of before.
+          <b>{calls.length === 1 ? 'This effect stands.' : `These ${String(calls.length)} effects stand.`}</b> Where the
+          new round makes the same request, it sends the key of before.
         </p>
       )}
       <ol className="sends">
