@@ -208,7 +208,7 @@ describe('a run that waits', () => {
     await page.getByRole('button', { name: 'Retry now…' }).click();
     const dialog = page.getByRole('dialog', { name: 'Retry now' });
     await dialog.getByRole('checkbox', { name: /^retry/ }).waitFor();
-    await dialog.getByRole('button', { name: 'Wake run' }).click();
+    await dialog.getByRole('button', { name: 'Retry now' }).click();
     await attempt(page).getByText('attempt 2 of 2').waitFor();
     expect(complaints).toEqual([]);
   });

@@ -99,7 +99,7 @@ export function actionsOf(run: Execution): readonly Action[] {
 }
 
 /** What the button says that changes the run: how much it sends. */
-export function confirmText({ name }: Action, requests: number | undefined): string {
+export function confirmText({ name, title }: Action, requests: number | undefined): string {
   const sends = requests === undefined ? '' : `, send ${String(requests)} ${requests === 1 ? 'request' : 'requests'}`;
   switch (name) {
     case 'cancel':
@@ -111,7 +111,7 @@ export function confirmText({ name }: Action, requests: number | undefined): str
     case 'terminate':
       return 'Terminate, send nothing';
     case 'wake':
-      return 'Wake run';
+      return title === retryNow.title ? 'Retry now' : 'Wake run';
     case 'resolve':
       return 'Settle';
     case 'redeliver':
