@@ -202,6 +202,25 @@ describe('a run that waits', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('is tried again at once', async () => {
+    const id = await stage.start(stories.backoff(stage.downstream.url));
+    const { page, complaints } = await open(id);
+    await page.getByRole('button', { name: 'Retry now…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Retry now' });
+    await dialog.getByRole('checkbox', { name: /^retry/ }).waitFor();
+    await dialog.getByRole('button', { name: 'Retry now' }).click();
+    await attempt(page).getByText('attempt 2 of 2').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('says what would stand if it were terminated', async () => {
+    const { page } = await open(stage.ids.backoff);
+    await page.getByRole('button', { name: 'Terminate…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Terminate this run' });
+    await dialog.getByText('book, succeeded').waitFor();
+    expect(await dialog.getByText('If-Match').count()).toBe(1);
+  });
+
   it('lets its host be held', async () => {
     const { page } = await open(stage.ids.backoff);
     await page.getByRole('button', { name: 'Hold host…' }).click();
@@ -252,6 +271,7 @@ describe('a run that waits', () => {
     await page.getByRole('button', { name: 'Terminate…' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('Nothing is undone').waitFor();
+    await dialog.getByText('TERMINATED').waitFor();
     await dialog.getByRole('button', { name: 'Terminate, send nothing' }).click();
     await stage.until(ended, 'TERMINATED');
   });

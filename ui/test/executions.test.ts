@@ -38,7 +38,7 @@ describe('the list of executions', () => {
 
   it('has its filter in the address, and keeps it when one goes back', async () => {
     const { page, complaints } = await open('executions');
-    await page.getByRole('button', { name: 'status' }).click();
+    await page.getByRole('button', { name: 'status', exact: true }).click();
     await page.getByRole('button', { name: 'FAILED', exact: true }).click();
     await page.waitForURL('**/executions?status=FAILED');
     await rows(page).filter({ hasText: 'CORRUPTED' }).waitFor({ state: 'detached' });

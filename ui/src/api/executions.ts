@@ -299,7 +299,6 @@ export interface PreviewedCall {
   readonly body: Json | undefined;
   readonly isCut: boolean;
   readonly error?: string | undefined;
-  readonly stands: boolean;
 }
 
 /** Reads the requests of a preview: a list, or a document with `calls`. */
@@ -315,7 +314,6 @@ export function readPreview(json: Json): readonly PreviewedCall[] {
       body: ownProperty(value, 'body'),
       isCut: flagAt(value, 'bodyTruncated'),
       error: textAt(value, 'error'),
-      stands: flagAt(value, 'stands'),
     };
   });
 }

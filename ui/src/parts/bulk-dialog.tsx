@@ -50,7 +50,7 @@ interface Result {
 const maxRuns = 1000;
 
 function bodyOf({ action, ids, filter }: Bulk, dryRun: boolean, reason: string): Json {
-  const single = new Set(['status', 'label']);
+  const single = new Set(['status', 'label', 'state', 'callStatus']);
   const filters = Object.fromEntries(
     Object.entries(filter ?? {})
       .filter(([name]) => name !== 'order')

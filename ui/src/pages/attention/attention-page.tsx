@@ -15,7 +15,11 @@ import { Time } from '../../parts/time.tsx';
 import { shortId } from '../../parts/words.ts';
 import { heldText } from '../operations/holds.ts';
 import { isTrouble } from '../execution/selection.ts';
-import { type Attention, type Cause, type Count, useAttention } from './use-attention.ts';
+import { type Attention, type Cause, type Count, standingFilter, useAttention } from './use-attention.ts';
+
+/** Hosts and causes that are named one by one; the lists have them all. */
+const maxHosts = 5;
+const maxCauses = 12;
 
 /** What needs a person now? Groups in the order of their urgency, each with a sentence, a count and one action. */
 export function AttentionPage(): ReactNode {
@@ -58,12 +62,13 @@ export function AttentionPage(): ReactNode {
 }
 
 /** What tells two readings apart, times aside. */
-function fingerprint({ corrupted, standing, blocked, failures, hooks, holds, unread }: Attention): string {
+function fingerprint({ corrupted, standing, stuck, blocked, failures, hooks, holds, unread }: Attention): string {
   return JSON.stringify([
     corrupted?.counts,
     standing?.counts,
-    blocked?.runs,
-    failures?.causes.map(({ key, count }) => [key, count]),
+    stuck?.total,
+    blocked?.groups.map(({ keys, count }) => [keys, count]),
+    failures?.causes.map(({ keys, count }) => [keys, count]),
     hooks?.counts,
     holds?.map(({ id }) => id),
     unread,
@@ -71,7 +76,7 @@ function fingerprint({ corrupted, standing, blocked, failures, hooks, holds, unr
 }
 
 function Groups({ attention }: { readonly attention: Attention }): ReactNode {
-  const { corrupted, standing, blocked, failures, hooks, holds, unread } = attention;
+  const { corrupted, standing, stuck, blocked, failures, hooks, holds, unread } = attention;
   const groups: ReactNode[] = [];
   if (corrupted !== undefined && corrupted.counts.counted > 0) {
     groups.push(
@@ -105,25 +110,40 @@ function Groups({ attention }: { readonly attention: Attention }): ReactNode {
         icon="stands"
         count={standing.counts.counted}
         isMore={standing.counts.more}
-        title={`${runs(standing.counts.counted)} did not succeed and left effects that stand`}
+        title={`${runs(standing.counts.counted)} left effects that stand, and nobody knows whether they happened`}
         line={`${namesOf(standing.counts.names)}; at ${namesOf(standing.counts.nodes)}.`}
-        search={{ standing: ['true'], status: ['FAILED', 'CANCELLED'] }}
+        search={standingFilter}
       >
         {standing.newest !== undefined && <Sample run={standing.newest} />}
       </Group>,
     );
   }
-  if (blocked !== undefined && blocked.runs > 0) {
+  if (stuck !== undefined && stuck.total > 0) {
     groups.push(
       <Group
-        key="blocked"
+        key="stuck"
+        tone="is-failed"
+        icon="clock"
+        count={stuck.total}
+        isMore={!stuck.isExact}
+        title={`${stuck.total === 1 ? 'run is' : 'runs are'} stuck: due, and without a checkpoint for a minute`}
+        line="No worker takes them on. Operations shows whether pods, queue and store are well."
+        search={{ stuck: ['true'] }}
+      />,
+    );
+  }
+  for (const { keys, count } of blocked?.groups.slice(0, maxHosts) ?? []) {
+    const host = keys['host'];
+    groups.push(
+      <Group
+        key={`blocked ${host ?? ''}`}
         tone="is-blocked"
         icon="pl-blocked"
-        count={blocked.runs}
-        isMore={blocked.counts.more}
-        title={`${blocked.runs === 1 ? 'run waits: its call' : 'runs wait: their calls'} may not go out now`}
-        line={`Hosts that runs wait for: ${namesOf(blocked.counts.hosts)}. They spend no attempt and go on by themselves.`}
-        search={{ status: ['IN_PROGRESS', 'COMPENSATING'] }}
+        count={count}
+        isMore={blocked?.isExact === false}
+        title={`${count === 1 ? 'run waits' : 'runs wait'} for ${host ?? 'a host'}: ${count === 1 ? 'its call' : 'their calls'} may not go out now`}
+        line="Held back by an operator, by an open circuit, or by calls that take all places. They spend no attempt and go on by themselves."
+        search={{ state: ['BLOCKED'], ...(host !== undefined && { host: [host] }) }}
       />,
     );
   }
@@ -134,8 +154,9 @@ function Groups({ attention }: { readonly attention: Attention }): ReactNode {
         tone="is-failed"
         icon="st-failed"
         count={failures.count}
+        isMore={!failures.isExact}
         title={`${runs(failures.count)} failed in the last hour, for ${String(failures.causes.length)} ${failures.causes.length === 1 ? 'cause' : 'causes'}`}
-        line={failures.more ? 'Causes are of the newest 200.' : ''}
+        line=""
         note={`${String(failures.before)} the hour before`}
         search={{ status: ['FAILED'] }}
       >
@@ -345,6 +366,7 @@ function Causes({ causes }: { readonly causes: readonly Cause[] }): ReactNode {
           <th>Failed at</th>
           <th>Reason</th>
           <th className="num">Runs</th>
+          <th className="num">Hour before</th>
           <th className="num">Newest</th>
           <th>
             <span className="sr">List</span>
@@ -352,18 +374,21 @@ function Causes({ causes }: { readonly causes: readonly Cause[] }): ReactNode {
         </tr>
       </thead>
       <tbody>
-        {causes.slice(0, 12).map(({ key, name, version, nodeId, reason, count, newest }) => (
-          <tr key={key}>
+        {causes.slice(0, maxCauses).map(({ keys, count, before, newest, sampleId }) => (
+          <tr key={JSON.stringify(keys)}>
             <td>
-              <b>{name}</b> <span className="faint">{version}</span>
+              <b>{keys['name']}</b> <span className="faint">{keys['version']}</span>
             </td>
-            <td>{nodeId ?? '–'}</td>
-            <td>{reason ?? '–'}</td>
+            <td>{keys['failedNodeId'] ?? '–'}</td>
+            <td>{keys['reason'] ?? '–'}</td>
             <td className="num">{count}</td>
+            <td className="num muted">{before}</td>
             <td className="num">
-              <Link className="link" to="/executions/$id/$" params={{ id: newest.id, _splat: '' }}>
-                {newest.completedAt === undefined ? shortId(newest.id) : agoText(serverNow() - newest.completedAt)}
-              </Link>
+              {sampleId !== undefined && (
+                <Link className="link" to="/executions/$id/$" params={{ id: sampleId, _splat: '' }}>
+                  {newest === undefined ? shortId(sampleId) : agoText(serverNow() - newest)}
+                </Link>
+              )}
             </td>
             <td className="num">
               <Link
@@ -371,10 +396,7 @@ function Causes({ causes }: { readonly causes: readonly Cause[] }): ReactNode {
                 to="/executions"
                 search={{
                   status: ['FAILED'],
-                  name: [name],
-                  version: [version],
-                  ...(nodeId !== undefined && { failedNodeId: [nodeId] }),
-                  ...(reason !== undefined && { reason: [reason] }),
+                  ...Object.fromEntries(Object.entries(keys).map(([name, value]) => [name, [value]])),
                 }}
               >
                 List

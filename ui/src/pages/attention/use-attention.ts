@@ -1,8 +1,8 @@
-import type { Json } from '../../../../src/core/value/json.ts';
+import type { Json, JsonObject } from '../../../../src/core/value/json.ts';
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { ask, ApiFailure } from '../../api/client.ts';
 import { readSummary, type Summary } from '../../api/executions.ts';
-import { flagAt, listAt, numberAt, objectOf, textAt } from '../../api/reading.ts';
+import { flagAt, instantAt, listAt, numberAt, objectOf, textAt } from '../../api/reading.ts';
 import { serverNow } from '../../platform/clock.ts';
 import type { Parameters } from '../../platform/address.ts';
 import { type Hold, readHold } from '../operations/holds.ts';
@@ -12,7 +12,15 @@ const everyMillis = 10_000;
 const hourMillis = 3_600_000;
 /** A hold that is older is listed: somebody may have forgotten it. */
 const oldHoldMillis = 12 * hourMillis;
-const maxFailures = 200;
+
+/** What tells causes of failures apart. */
+const causeKeys = ['name', 'version', 'failedNodeId', 'reason'];
+
+/** Runs that are over, not CORRUPTED, and left an effect that may or may not have happened. */
+export const standingFilter: Readonly<Record<string, readonly string[]>> = {
+  standing: ['unknown'],
+  status: ['FAILED', 'CANCELLED', 'TERMINATED'],
+};
 
 /** Counts of some runs, by what tells them apart. */
 export interface Counts {
@@ -30,15 +38,26 @@ export interface Count {
   readonly count: number;
 }
 
-/** Failures with one cause. */
-export interface Cause {
-  readonly key: string;
-  readonly name: string;
-  readonly version: string;
-  readonly nodeId: string | undefined;
-  readonly reason: string | undefined;
+/** Runs that have something in common. */
+export interface RunGroup {
+  /** The fields that they share, by the name of the filter. */
+  readonly keys: Readonly<Record<string, string>>;
   readonly count: number;
-  readonly newest: Summary;
+  /** The start of the newest, and its id. */
+  readonly newest?: number | undefined;
+  readonly sampleId?: string | undefined;
+}
+
+/** Groups of runs, the largest first. */
+export interface Grouped {
+  readonly total: number;
+  readonly isExact: boolean;
+  readonly groups: readonly RunGroup[];
+}
+
+/** Failures with one cause, and how many there were in the hour before. */
+export interface Cause extends RunGroup {
+  readonly before: number;
 }
 
 /** Everything that may need a person. A part that could not be read is undefined, and named in `unread`. */
@@ -47,16 +66,16 @@ export interface Attention {
   readonly corrupted?:
     { readonly counts: Counts; readonly newest: Summary | undefined; readonly oldest: Summary | undefined } | undefined;
   readonly standing?: { readonly counts: Counts; readonly newest: Summary | undefined } | undefined;
-  readonly blocked?: { readonly counts: Counts; readonly runs: number } | undefined;
+  readonly stuck?: Grouped | undefined;
+  /** By host. */
+  readonly blocked?: Grouped | undefined;
   readonly failures?:
-    | { readonly causes: readonly Cause[]; readonly count: number; readonly before: number; readonly more: boolean }
+    | { readonly causes: readonly Cause[]; readonly count: number; readonly before: number; readonly isExact: boolean }
     | undefined;
   readonly hooks?: { readonly counts: Counts; readonly newest: Summary | undefined } | undefined;
   readonly holds?: readonly Hold[] | undefined;
   readonly unread: readonly string[];
 }
-
-const open = ['IN_PROGRESS', 'COMPENSATING', 'WAITING_CALLBACK', 'SLEEPING'];
 
 /** Reads the night page. */
 export function useAttention(): UseQueryResult<Attention> {
@@ -88,8 +107,9 @@ async function readAttention(signal: AbortSignal): Promise<Attention> {
     const { json } = await ask('/workflows', { parameters, signal });
     return Array.isArray(json) ? json.map(readSummary) : [];
   };
-  const standingFilter = { standing: 'true', status: ['FAILED', 'CANCELLED'] };
-  const [corrupted, standing, blocked, failures, hooks, holds] = await Promise.all([
+  const group = async (parameters: Parameters): Promise<Grouped> =>
+    readGrouped((await ask('/workflows/counts', { parameters, signal })).json);
+  const [corrupted, standing, stuck, blocked, failures, hooks, holds] = await Promise.all([
     part('CORRUPTED runs', async () => {
       const filter = { status: 'CORRUPTED' };
       const [all, [newest], [oldest]] = await Promise.all([
@@ -103,23 +123,19 @@ async function readAttention(signal: AbortSignal): Promise<Attention> {
       const [all, [newest]] = await Promise.all([counts(standingFilter), runs({ ...standingFilter, limit: 1 })]);
       return { counts: all, newest };
     }),
-    part('blocked calls', async () => {
-      const all = await counts({ status: open });
-      return { counts: all, runs: all.waits.find(({ value }) => value === 'BLOCKED')?.count ?? 0 };
-    }),
+    part('stuck runs', () => group({ stuck: 'true' })),
+    part('blocked calls', () => group({ state: 'BLOCKED', by: 'host' })),
     part('failures', async () => {
-      const last = { status: 'FAILED', completedAfter: hourAgo };
-      const [failed, all, before] = await Promise.all([
-        runs({ ...last, limit: maxFailures }),
-        counts(last),
-        counts({ status: 'FAILED', completedAfter: twoHoursAgo, completedBefore: hourAgo }),
+      const [last, previous] = await Promise.all([
+        group({ status: 'FAILED', completedAfter: hourAgo, by: causeKeys }),
+        group({ status: 'FAILED', completedAfter: twoHoursAgo, completedBefore: hourAgo, by: causeKeys }),
       ]);
-      return {
-        causes: causesOf(failed),
-        count: all.counted,
-        before: before.counted,
-        more: all.counted > failed.length,
-      };
+      const before = new Map(previous.groups.map(({ keys, count }) => [JSON.stringify(keys), count]));
+      const causes = last.groups.map((cause): Cause => ({
+        ...cause,
+        before: before.get(JSON.stringify(cause.keys)) ?? 0,
+      }));
+      return { causes, count: last.total, before: previous.total, isExact: last.isExact };
     }),
     part('hooks', async () => {
       const [all, [newest]] = await Promise.all([counts({ hook: 'failed' }), runs({ hook: 'failed', limit: 1 })]);
@@ -131,7 +147,7 @@ async function readAttention(signal: AbortSignal): Promise<Attention> {
       return all.filter(({ createdAt = now }) => now - createdAt > oldHoldMillis);
     }),
   ]);
-  return { asOf: now, corrupted, standing, blocked, failures, hooks, holds, unread };
+  return { asOf: now, corrupted, standing, stuck, blocked, failures, hooks, holds, unread };
 }
 
 function readCounts(json: Json): Counts {
@@ -151,17 +167,25 @@ function readCounts(json: Json): Counts {
   };
 }
 
-/** Failures by definition, node and reason, the most frequent first. */
-function causesOf(failed: readonly Summary[]): readonly Cause[] {
-  const groups = Map.groupBy(failed, ({ name, version, failedNodeId = '', reason = '' }) =>
-    [name, version, failedNodeId, reason].join('\0'),
-  );
-  return [...groups]
-    .flatMap(([key, runs]): readonly Cause[] => {
-      const [newest] = runs;
-      if (newest === undefined) return [];
-      const { name, version, failedNodeId, reason } = newest;
-      return [{ key, name, version, nodeId: failedNodeId, reason, count: runs.length, newest }];
-    })
-    .toSorted((a, b) => b.count - a.count);
+/** Reads counts in groups. */
+function readGrouped(json: Json): Grouped {
+  const value = objectOf(json);
+  const all = listAt(value, 'groups').map(objectOf);
+  const countOf = (group: JsonObject): number => numberAt(group, 'count') ?? 0;
+  return {
+    total: all.reduce((sum, group) => sum + countOf(group), 0),
+    isExact: flagAt(value, 'exact'),
+    groups: all
+      .filter((group) => !flagAt(group, 'other'))
+      .map((group): RunGroup => {
+        const texts = Object.entries(group).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+        const keys = texts.filter(([name]) => name !== 'newest' && name !== 'sampleId');
+        return {
+          keys: Object.fromEntries(keys),
+          count: countOf(group),
+          newest: instantAt(group, 'newest'),
+          sampleId: textAt(group, 'sampleId'),
+        };
+      }),
+  };
 }

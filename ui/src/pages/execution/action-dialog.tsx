@@ -6,12 +6,13 @@ import { failureOf, queryClient, useReading } from '../../api/queries.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Failure, failureSentences, Loading } from '../../parts/failure.tsx';
 import { Icon } from '../../parts/icon.tsx';
-import { Status } from '../../parts/status.tsx';
-import { type Previewed, readPreviewed } from './previewed.ts';
+import { type Previewed, previewParameters, readPreviewed } from './previewed.ts';
 import { shortId } from '../../parts/words.ts';
-import { type Action, confirmText, endsAs, leadOf } from './actions.ts';
+import { type Action, confirmText, leadOf } from './actions.ts';
+import { Consequences } from './consequences.tsx';
 import { type Settlement, SettlementFields, settlementsOf } from './settlement.tsx';
 import { Sends } from './sends.tsx';
+import { wakeableOf, WakeFields, type WakeKind } from './wake-fields.tsx';
 
 /** Refusals because the run had moved, after which the change is offered without a revision. */
 const maxRefusals = 2;
@@ -33,11 +34,13 @@ export function ActionDialog({
 }): ReactNode {
   const preview = useReading({
     path: `/workflows/${run.id}/${action.preview ?? ''}`,
+    parameters: previewParameters(action.preview ?? ''),
     enabled: action.preview !== undefined,
     read: readPreviewed,
   });
   const [reason, setReason] = useState('');
   const [settlement, setSettlement] = useState<Settlement | undefined>(settlementsOf(run)[0]);
+  const [what, setWhat] = useState<readonly WakeKind[]>(() => wakeableOf(run));
   const [problem, setProblem] = useState<unknown>();
   /** How often the run had moved when the button was pressed. */
   const [refusals, setRefusals] = useState(0);
@@ -55,11 +58,12 @@ export function ActionDialog({
     !isBusy &&
     (action.needsReason !== true || reason.trim() !== '') &&
     (action.name !== 'resolve' || settlement !== undefined) &&
+    (action.name !== 'wake' || what.length > 0) &&
     // A run without compensations cannot be taken back.
     (action.name !== 'undo' || previewed?.calls.length !== 0);
 
   const send = async (tag: string | undefined): Promise<void> => {
-    const body = bodyOf(action, run, reason.trim(), settlement);
+    const body = bodyOf(action, run, { reason: reason.trim(), settlement, what });
     await ask(`/workflows/${run.id}/${action.path}`, {
       method: 'POST',
       ...(body !== undefined && { body }),
@@ -97,8 +101,9 @@ export function ActionDialog({
     }
   };
 
-  const count = previewed?.calls.length;
-  const ends = endsAs(action, run);
+  // A new round sends more than the requests of its preview: those whose effects stand.
+  const isNewRound = action.name === 'retry' && run.status !== 'CORRUPTED';
+  const count = isNewRound ? undefined : previewed?.calls.length;
   return (
     <Dialog
       title={action.title}
@@ -143,30 +148,13 @@ export function ActionDialog({
         ) : previewed === undefined ? (
           action.preview !== undefined && !isWithout && <Loading what="Reading what it would send" />
         ) : (
-          <Sends calls={previewed.calls} run={run} />
+          !(previewed.calls.length === 0 && (action.name === 'terminate' || action.name === 'retry')) && (
+            <Sends calls={previewed.calls} run={run} isNewRound={isNewRound} />
+          )
         )}
         {action.name === 'resolve' && <SettlementFields run={run} settlement={settlement} onChange={setSettlement} />}
-        <dl className="outcome-line">
-          {run.currentNodes.length > 0 && (
-            <>
-              <dt>In flight now</dt>
-              <dd>{run.currentNodes.map(({ nodeId, state }) => `${nodeId}: ${state}`).join(', ')}</dd>
-            </>
-          )}
-          {ends !== '' && (
-            <>
-              <dt>Ends as</dt>
-              <dd>
-                <Status word={ends} />
-                {action.name !== 'terminate' && count !== undefined && count > 0 && (
-                  <div>
-                    <Status word="CORRUPTED" /> if one cannot be undone
-                  </div>
-                )}
-              </dd>
-            </>
-          )}
-        </dl>
+        {action.name === 'wake' && <WakeFields run={run} what={what} onChange={setWhat} />}
+        <Consequences action={action} run={run} previewed={previewed} />
         <div className="field">
           <label htmlFor="reason">Reason {action.needsReason === true ? 'required' : 'kept in the audit log'}</label>
           <input
@@ -196,10 +184,19 @@ export function ActionDialog({
 }
 
 /** The body of the request; undefined where there is nothing to say. */
-function bodyOf(action: Action, run: Execution, reason: string, settlement: Settlement | undefined): Json | undefined {
+function bodyOf(
+  action: Action,
+  run: Execution,
+  {
+    reason,
+    settlement,
+    what,
+  }: { readonly reason: string; readonly settlement: Settlement | undefined; readonly what: readonly WakeKind[] },
+): Json | undefined {
   const body: Record<string, Json> = {
     ...(reason !== '' && { reason }),
     ...(action.name === 'retry' && run.status === 'TERMINATED' && { force: true }),
+    ...(action.name === 'wake' && { what: [...what] }),
     ...(action.name === 'resolve' && settlement !== undefined && { ...settlement }),
   };
   return Object.keys(body).length === 0 ? undefined : body;

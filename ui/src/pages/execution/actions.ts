@@ -73,10 +73,16 @@ const all: Readonly<Record<ActionName, Action>> = {
   },
 };
 
+/** Places that a wake can end. */
+const wakeable: ReadonlySet<string> = new Set(['SLEEPING', 'SCHEDULED', 'BACKOFF', 'BLOCKED']);
+
+/** A wake of a run that does not sleep: its next attempt, or its blocked call, goes out now. */
+const retryNow: Action = { ...all.wake, button: 'Retry now…', icon: 'a-retry', title: 'Retry now' };
+
 /** The actions that a run offers now, the most likely first. */
 export function actionsOf(run: Execution): readonly Action[] {
   const names: ActionName[] = [];
-  const isSleeping = run.currentNodes.some(({ state }) => state === 'SLEEPING' || state === 'SCHEDULED');
+  const canWake = run.currentNodes.some(({ state }) => wakeable.has(state));
   if (isOver(run)) {
     if (run.retryable) names.push('retry');
     if (run.status === 'CORRUPTED') names.push('resolve');
@@ -84,15 +90,16 @@ export function actionsOf(run: Execution): readonly Action[] {
     if (run.status === 'TERMINATED' && !run.retryable) names.push('retry');
     if (run.hook !== undefined && run.hook.state !== 'DELIVERED') names.push('redeliver');
   } else {
-    if (isSleeping) names.push('wake');
+    if (canWake) names.push('wake');
     if (run.status !== 'COMPENSATING') names.push('cancel');
     names.push('resolve', 'terminate');
   }
-  return names.map((name) => all[name]);
+  const isOnlyRetry = run.currentNodes.every(({ state }) => state !== 'SLEEPING' && state !== 'SCHEDULED');
+  return names.map((name) => (name === 'wake' && isOnlyRetry ? retryNow : all[name]));
 }
 
 /** What the button says that changes the run: how much it sends. */
-export function confirmText({ name }: Action, requests: number | undefined): string {
+export function confirmText({ name, title }: Action, requests: number | undefined): string {
   const sends = requests === undefined ? '' : `, send ${String(requests)} ${requests === 1 ? 'request' : 'requests'}`;
   switch (name) {
     case 'cancel':
@@ -100,11 +107,11 @@ export function confirmText({ name }: Action, requests: number | undefined): str
     case 'undo':
       return `Take back${sends}`;
     case 'retry':
-      return 'Retry run';
+      return requests === undefined || requests === 0 ? 'Retry run' : `Retry${sends}`;
     case 'terminate':
       return 'Terminate, send nothing';
     case 'wake':
-      return 'Wake run';
+      return title === retryNow.title ? 'Retry now' : 'Wake run';
     case 'resolve':
       return 'Settle';
     case 'redeliver':
@@ -131,26 +138,11 @@ export function leadOf({ name }: Action, run: Execution, requests: number | unde
     case 'terminate':
       return 'Ends the run at once. Nothing is undone: what has taken effect stands.';
     case 'wake':
-      return 'Ends the sleep now; the run goes on.';
+      return 'Ends these waits now; the run goes on.';
     case 'resolve':
       return 'Says what became of a call that only a person can know. The engine goes on from there.';
     case 'redeliver':
       return 'Calls the hook at once, with the same key. Its full delivery time begins anew.';
-    default:
-      return '';
-  }
-}
-
-/** How the run would end. */
-export function endsAs({ name }: Action, run: Execution): string {
-  switch (name) {
-    case 'cancel':
-    case 'undo':
-      return 'CANCELLED';
-    case 'retry':
-      return run.status === 'CORRUPTED' ? 'FAILED' : '';
-    case 'terminate':
-      return 'TERMINATED';
     default:
       return '';
   }

@@ -7,24 +7,26 @@ import { Icon } from '../../parts/icon.tsx';
 export function Sends({
   calls,
   run,
+  isNewRound,
 }: {
   readonly calls: readonly PreviewedCall[];
   readonly run: Execution;
+  /** Whether these are requests of an earlier round whose effects stand. */
+  readonly isNewRound: boolean;
 }): ReactNode {
   if (calls.length === 0) return <p className="muted">No request.</p>;
-  const isStanding = calls.every(({ stands }) => stands);
   return (
     <>
-      {isStanding && (
+      {isNewRound && (
         <p>
-          <b>{calls.length === 1 ? 'This effect stands' : `These ${String(calls.length)} effects stand`}</b> and may be
-          made a second time by a new round:
+          <b>{calls.length === 1 ? 'This effect stands.' : `These ${String(calls.length)} effects stand.`}</b> Where the
+          new round makes the same request, it sends the key of before.
         </p>
       )}
       <ol className="sends">
         {calls.map((call, index) => (
           <li key={`${call.nodeId} ${String(call.visit)} ${call.verb}`}>
-            <span className={`order ${isStanding ? 'if' : ''}`}>{index + 1}</span>
+            <span className={`order ${isNewRound ? 'if' : ''}`}>{index + 1}</span>
             <span className="cut">
               {call.nodeId}
               {call.visit > 1 && <span className="faint"> visit {call.visit}</span>}

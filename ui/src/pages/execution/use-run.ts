@@ -7,7 +7,7 @@ import { readTimeline, type Timeline } from '../../api/timeline.ts';
 import { drawGraph } from '../../graph/draw.ts';
 import type { Drawn } from '../../graph/model.ts';
 import { isOver } from '../../parts/words.ts';
-import { type Previewed, readPreviewed } from './previewed.ts';
+import { type Previewed, previewParameters, readPreviewed } from './previewed.ts';
 
 const liveMillis = 1000;
 const overMillis = 10_000;
@@ -43,7 +43,12 @@ export function useRun(id: string): RunData {
   const definition = useReading({ path: `${base}/definition`, read: (json) => stringifyJson(json) });
   const run = status.data;
   const isLive = run !== undefined && !isOver(run) && run.status !== 'COMPENSATING';
-  const cancel = useReading({ path: `${base}/cancel-preview`, read: readPreviewed, enabled: isLive });
+  const cancel = useReading({
+    path: `${base}/cancel-preview`,
+    parameters: previewParameters('cancel-preview'),
+    read: readPreviewed,
+    enabled: isLive,
+  });
   const text = definition.data;
   const graph = useQuery({
     queryKey: ['graph', text],

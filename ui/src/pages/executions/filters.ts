@@ -20,11 +20,26 @@ export const filters: readonly Filter[] = [
   { name: 'version', text: 'version' },
   { name: 'reason', text: 'reason', hint: 'Why it did not succeed, such as timeout or status_4xx.' },
   { name: 'failedNodeId', text: 'failed at', hint: 'The node that failed.' },
+  {
+    name: 'state',
+    text: 'place',
+    choices: ['BLOCKED', 'BACKOFF', 'CALLING', 'COMPENSATING', 'HOOK', 'JOINING', 'SCHEDULED'],
+    isRepeatable: true,
+  },
+  { name: 'nodeId', text: 'at node', hint: 'The node where the run is.' },
+  {
+    name: 'callStatus',
+    text: 'call status',
+    isRepeatable: true,
+    hint: 'The status code of the failed call: 504, or 4xx.',
+  },
   { name: 'host', text: 'host', hint: 'bank.example, or bank.example:8443.' },
   { name: 'label', text: 'label', isRepeatable: true, hint: 'name:value' },
-  { name: 'standing', text: 'standing', choices: ['true'] },
+  { name: 'standing', text: 'standing', choices: ['true', 'unknown', 'succeeded'] },
   { name: 'hook', text: 'hook', choices: ['pending', 'failed'] },
+  { name: 'stuck', text: 'stuck', choices: ['true'] },
   { name: 'root', text: 'started by no other run', choices: ['true', 'false'] },
+  { name: 'idPrefix', text: 'id begins', hint: 'At least 4 of 0-9 and a-f.' },
   { name: 'startedAfter', text: 'started after', hint: 'An instant: 2030-01-31T09:00:00Z.' },
   { name: 'startedBefore', text: 'started before', hint: 'An instant: 2030-01-31T09:00:00Z.' },
 ];
@@ -62,6 +77,7 @@ export const builtInViews: readonly View[] = [
   { name: 'Needs a person', search: { status: ['CORRUPTED'] } },
   { name: 'Effects stand', search: { standing: ['true'] } },
   { name: 'Failed', search: { status: ['FAILED'] } },
+  { name: 'Blocked', search: { state: ['BLOCKED'] } },
   { name: 'Running now', search: { status: ['IN_PROGRESS', 'WAITING_CALLBACK', 'SLEEPING', 'COMPENSATING'] } },
 ];
 

@@ -49,6 +49,7 @@ function Problem({ of }: { readonly of: unknown }): ReactNode {
 
 /** Lifts a hold, after it was said what goes on then. */
 export function LiftDialog({ hold, onClose }: { readonly hold: Hold; readonly onClose: () => void }): ReactNode {
+  const { waiting = 0 } = hold;
   const { problem, isBusy, change } = useChange(onClose);
   return (
     <Dialog
@@ -66,7 +67,7 @@ export function LiftDialog({ hold, onClose }: { readonly hold: Hold; readonly on
             disabled={isBusy}
             onClick={() => void change('DELETE', hold.id)}
           >
-            {hold.waiting === undefined ? 'Lift the hold' : `Lift: ${counted(hold.waiting, 'run goes', 'runs go')} on`}
+            {waiting === 0 ? 'Lift the hold' : `Lift: ${counted(waiting, 'run goes', 'runs go')} on`}
           </button>
         </span>
       }
