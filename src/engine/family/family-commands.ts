@@ -95,6 +95,7 @@ export class FamilyCommands {
     const permission = this.#host.mayCall();
     if (asked === undefined || permission === 'denied') {
       this.#done(command);
+      this.#repeatNext(placeOf(command));
       return;
     }
     if (permission === 'later') {
