@@ -3,6 +3,7 @@ import { callsOf } from './call/ending-call.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../scenario/play/journal.ts';
+import { allAdditions, withLoopsAndChildren } from '../../simulator/language/random-family.ts';
 import { randomDefinition } from '../../simulator/random-definition.ts';
 import { Random } from '../../simulator/random.ts';
 import { type DefinitionView, viewOf } from '../../simulator/definition-view.ts';
@@ -44,10 +45,13 @@ class Machine {
   /** Half of the machines end their turns as early as possible. */
   readonly #limits: typeof limits;
   #randoms = 0;
+  #children = 0;
 
   constructor(definitionSeed: number) {
     this.#limits = definitionSeed % 2 === 0 ? limits : { ...limits, maxTurnSteps: 1 };
-    const definition = randomDefinition(new Random(definitionSeed), { length: 4, depth: 2, maxWaitMillis: 5_000 });
+    const random = new Random(definitionSeed);
+    const drawn = randomDefinition(random, { length: 4, depth: 2, maxWaitMillis: 5_000 });
+    const definition = definitionSeed % 3 === 0 ? drawn : withLoopsAndChildren(random, drawn, allAdditions);
     const compiled = compileDefinition(definition, { hash: 'hash' });
     if (!compiled.ok) throw new Error(compiled.errors.join('\n'));
     this.view = viewOf(definition);
@@ -71,7 +75,7 @@ class Machine {
       advance,
       random: () => next() / 0x80_00_00_00,
       nonce: () => `n${String(next())}`,
-      executionId: () => 'child',
+      executionId: () => `child-${String(this.#children)}-${String(next())}`,
       callbackKey: (used) => used ?? 'k',
       variable: () => undefined,
       limits: this.#limits,
@@ -87,12 +91,15 @@ class Machine {
     expect(plain(copy)).toEqual(plain(transition));
     // The input state is unchanged.
     expect(stringifyJson(before as unknown as JsonObject)).toBe(text);
-    if (before.end !== undefined && event.type !== 'retried' && event.type !== 'resolved') {
+    if (before.end !== undefined && !['retried', 'resolved', 'undone', 'childrenTold'].includes(event.type)) {
       expect(transition.state.end).toEqual(before.end);
       expect(summarize(transition.state).completedAt).toBe(before.end.at);
       const isDelivered = deliveryOf(before) !== undefined;
-      for (const command of transition.commands) expect(command).toMatchObject({ type: 'call', phase: 'HOOK' });
-      expect(transition.commands.length).toBeLessThanOrEqual(isDelivered ? 1 : 0);
+      // Children of an execution that was terminated are told after its end.
+      const commands = transition.commands.filter(({ type }) => type !== 'terminateChildren');
+      expect(before.tellsChildren !== undefined || commands.length === transition.commands.length).toBe(true);
+      for (const command of commands) expect(command).toMatchObject({ type: 'call', phase: 'HOOK' });
+      expect(commands.length).toBeLessThanOrEqual(isDelivered ? 1 : 0);
     }
     this.#take(transition);
   }
@@ -107,6 +114,7 @@ class Machine {
     this.journal.append(transition);
     this.run = { ...this.run, state, outputs: transition.outputs };
     this.#randoms++;
+    this.#children++;
     for (const command of transition.commands)
       if (command.type === 'findUndo') this.asked.set(command.tokenId, command);
     const sent = transition.commands.flatMap((command) => (command.type === 'call' ? [command.callId] : []));
@@ -169,7 +177,15 @@ function happen(machine: Machine, random: Random): void {
   const { state } = machine.run;
   const advance = random.chance(0.9);
   const anyToken = state.tokens.length === 0 ? undefined : random.pick(state.tokens);
-  switch (random.int(0, 13)) {
+  switch (random.int(0, 16)) {
+    case 14:
+    case 15:
+      machine.apply(eventOfChild(state, random), advance);
+      break;
+    case 16:
+      if (random.chance(0.3)) machine.apply({ type: 'undone', reason: 'Not wanted.' }, advance);
+      else machine.apply({ type: 'childrenTold' }, advance);
+      break;
     case 0:
     case 1:
     case 2:
@@ -227,6 +243,49 @@ function happen(machine: Machine, random: Random): void {
   }
 }
 
+/** Something that is said of a child; of one that there is, as a rule. */
+function eventOfChild(state: State, random: Random): Event {
+  const [childId = 'none'] = childrenOf(state).toSorted(() => random.next() - 0.5);
+  switch (random.int(0, 3)) {
+    case 0:
+      return { type: 'childStarted', childId, version: '1', definitionHash: 'h', fingerprint: 'f' };
+    case 1:
+      return random.chance(0.3)
+        ? { type: 'childRefused', childId, reason: 'No.' }
+        : { type: 'childRuns', childId, isCancellable: random.chance(0.5), ...(random.chance(0.5) && { after: 1 }) };
+    default: {
+      const status = random.pick(['SUCCEEDED', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'CORRUPTED', 'TERMINATED'] as const);
+      const [end, standing] = [random.int(1, 3), random.chance(0.3)];
+      return { type: 'childEnded', childId, end, status, result: { n: 1 }, visits: 2, standing };
+    }
+  }
+}
+
+/** The children that tokens start, await or take back. */
+function childrenOf(state: State): readonly string[] {
+  return state.tokens.flatMap(({ stage }) => {
+    if (stage.kind === 'child') return [stage.child.id];
+    return stage.kind === 'unwinding' && stage.undo?.child !== undefined ? [stage.undo.child.id] : [];
+  });
+}
+
+/** What a well-behaved child says next; undefined if no token has one. */
+function nextOfChild({ tokens }: State): Event | undefined {
+  for (const { stage } of tokens) {
+    if (stage.kind === 'child') {
+      const { id: childId, after = 0 } = stage.child;
+      const started = { type: 'childStarted', childId, version: '1', definitionHash: 'h', fingerprint: 'f' } as const;
+      if (stage.part === 'starting') return started;
+      return { type: 'childEnded', childId, end: after + 4, status: 'SUCCEEDED', visits: 1, standing: false };
+    }
+    const child = stage.kind === 'unwinding' ? stage.undo?.child : undefined;
+    if (child === undefined) continue;
+    const { id: childId, after } = child;
+    return { type: 'childEnded', childId, end: (after ?? 0) + 4, status: 'CANCELLED', visits: 1, standing: false };
+  }
+  return undefined;
+}
+
 function callbackFor(token: Token | undefined, state: State, random: Random): Event {
   const task = token !== undefined && 'task' in token.stage ? token.stage.task : undefined;
   return {
@@ -249,7 +308,10 @@ function finish(machine: Machine): void {
     const { state } = machine.run;
     const [callId] = inFlight(state);
     const [tokenId] = machine.asked.keys();
-    if (callId !== undefined) machine.apply({ type: 'answered', callId, result: results[0]! });
+    const said = nextOfChild(state);
+    if (state.tellsChildren !== undefined) machine.apply({ type: 'childrenTold' });
+    else if (said !== undefined) machine.apply(said);
+    else if (callId !== undefined) machine.apply({ type: 'answered', callId, result: results[0]! });
     else if (tokenId !== undefined) machine.answerSearch(tokenId);
     else {
       machine.now = Math.max(machine.now, dueAt(state) ?? 0);
