@@ -1,4 +1,5 @@
 /** The runbook on queue pressure, rehearsed: what it says to look at shows the two causes that it tells apart, and its action works. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SagaBuilder } from '../e2e/stage/definitions.ts';
 import { ScriptedDownstream } from '../e2e/stage/downstream.ts';
@@ -7,6 +8,8 @@ import { openClusterStage, shortTimes, until } from './cluster-stage.ts';
 import type { Pod } from './pod.ts';
 
 const workers = 4;
+/** Longer than new ids go to the same shard. */
+const momentMillis = 210;
 const runs = 5 * workers;
 const waits = new Map<string, PromiseWithResolvers<void>>();
 /** Does not answer before it is told to, by the name of the saga. */
@@ -51,11 +54,12 @@ async function load(pod: Pod, name: string): Promise<() => Promise<void>> {
   const wait = Promise.withResolvers<void>();
   waits.set(name, wait);
   const definition = new SagaBuilder(downstream.url, name).linear(['a']);
-  const ids = await Promise.all(
-    Array.from({ length: runs }, async () => {
-      return (await pod.ask('POST', '/workflows/run', { definition, payload: {} })).body.id as string;
-    }),
-  );
+  const ids: string[] = [];
+  for (let run = 0; run < runs; run++) {
+    ids.push((await pod.ask('POST', '/workflows/run', { definition, payload: {} })).body.id as string);
+    // What starts within one moment shares a shard; pods that are added need some of it in theirs.
+    await pause(momentMillis);
+  }
   return async () => {
     wait.resolve();
     for (const id of ids) {
