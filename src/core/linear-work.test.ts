@@ -183,6 +183,7 @@ const seen: readonly Json[] = [
   { '+': [read('digits'), read('digits'), read('number')] },
   { '<': [read('digits'), 1, read('digits')] },
   { '==': [read('digits'), 7] },
+  { in: [read('number'), read('list')] },
   { '===': [read('text'), { cat: [read('text')] }] },
   { some: [read('texts'), { '===': [item, 'text 11'] }] },
   { and: [{ var: 'steps' }, { var: 'steps.0' }, { var: 'step.3.index' }, { var: 'step.4' }] },

@@ -79,9 +79,16 @@ function exponentFault(operator: string): Error {
 
 function decimalOf(value: JsonNumber, budget: Budget): Decimal {
   if (typeof value === 'number') return new Exact(value);
+  const known = decimals.get(value);
+  if (known !== undefined) return known;
   budget.spend(value.rawJSON.length / readCharsPerStep);
-  return new Exact(value.rawJSON);
+  const decimal = new Exact(value.rawJSON);
+  decimals.set(value, decimal);
+  return decimal;
 }
+
+/** Numbers of many digits that were read: a search compares one with each item of a list. */
+const decimals = new WeakMap<RawNumber, Decimal>();
 
 /** Base-1e7 words of a number, with the zeros that an operation may fill in. */
 function words(x: Decimal): number {
