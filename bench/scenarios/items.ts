@@ -4,6 +4,7 @@ import { post, pushDefinition } from '../load.ts';
 import { startPods, stopPods } from '../pods.ts';
 import { residentMib, startMock } from '../processes.ts';
 import type { Add, NamedDefinition, Options } from '../report.ts';
+import { loopDefinition } from './loop.ts';
 import { rateOf, reportCosts, watch, type Sample } from './costs.ts';
 
 const itemsOfTarget = 100_000;
@@ -36,36 +37,8 @@ function itemsDefinition(mockUrl: string, maxConcurrency: number, fails: boolean
   };
 }
 
-/** The same calls by a switch that goes back. */
-function loopDefinition(mockUrl: string): NamedDefinition {
-  const call = (path: string): object => ({
-    url: `${mockUrl}/${path}`,
-    verb: 'POST',
-    body: { n: '{{nodes.work.visit}}' },
-  });
-  return {
-    name: 'loop-done',
-    version: new URL(mockUrl).port,
-    maxNodeVisits: 1_000_000,
-    entrypoint: 'work',
-    nodes: [
-      {
-        kind: 'task',
-        id: 'work',
-        action: { mode: 'sync', request: call('visit') },
-        compensation: call('undo'),
-        next: 'again',
-      },
-      {
-        kind: 'switch',
-        id: 'again',
-        cases: [{ when: { '<': [{ var: 'nodes.work.visit' }, { var: 'payload.times' }] }, target: 'work' }],
-        default: 'enough',
-      },
-      { kind: 'sleep', id: 'enough', durationMillis: 1 },
-    ],
-  };
-}
+/** After the calls of a loop, which does not fail. */
+const nap = { kind: 'sleep', id: 'enough', durationMillis: 1 };
 
 /**
  * A forEach of a hundred thousand items (`--count`), a call each, {@link together} at a time; then it fails, and every item is undone. What an
@@ -89,7 +62,7 @@ export async function items(options: Options, add: Add): Promise<void> {
   const numbers = (times: number): object => ({ items: Array.from({ length: times }, (_, item) => item) });
   try {
     const compared = Math.max(100, Math.round(count * comparedShare));
-    const loop = rateOf(await run(loopDefinition(mock.url), { times: compared }, compared), compared);
+    const loop = rateOf(await run(loopDefinition(mock.url, nap), { times: compared }, compared), compared);
     add('a loop: calls', loop.perSecond, '/s');
     add('a loop: pod CPU of a call', loop.pod, 'ms');
     for (const concurrency of [1, together]) {

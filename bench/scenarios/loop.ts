@@ -1,4 +1,5 @@
 import { Pool } from 'undici';
+import type { JsonObject } from '../../src/core/value/json.ts';
 import { startBackend } from '../backends.ts';
 import { percentile, post, pushDefinition } from '../load.ts';
 import { startPods, stopPods } from '../pods.ts';
@@ -8,14 +9,17 @@ import { reportCosts, watch } from './costs.ts';
 
 const iterationsOfTarget = 100_000;
 
-function loopDefinition(mockUrl: string): NamedDefinition {
+const failing: JsonObject = { kind: 'fail', id: 'enough', reason: 'That was all.' };
+
+/** A call that a switch repeats `payload.times` times; `last` is the node after it, with the id `enough`. */
+export function loopDefinition(mockUrl: string, last: JsonObject): NamedDefinition {
   const call = (path: string): unknown => ({
     url: `${mockUrl}/${path}`,
     verb: 'POST',
     body: { n: '{{nodes.work.visit}}' },
   });
   return {
-    name: 'loop',
+    name: `loop-${String(last['kind'])}`,
     version: new URL(mockUrl).port,
     maxNodeVisits: 1_000_000,
     entrypoint: 'work',
@@ -33,7 +37,7 @@ function loopDefinition(mockUrl: string): NamedDefinition {
         cases: [{ when: { '<': [{ var: 'nodes.work.visit' }, { var: 'payload.times' }] }, target: 'work' }],
         default: 'enough',
       },
-      { kind: 'fail', id: 'enough', reason: 'That was all.' },
+      last,
     ],
   };
 }
@@ -78,7 +82,7 @@ export async function loop(options: Options, add: Add): Promise<void> {
   const [server] = servers;
   const postgres = async (): Promise<number> => (await backend.work()).postgresCpu;
   try {
-    const path = await pushDefinition(server, loopDefinition(mock.url));
+    const path = await pushDefinition(server, loopDefinition(mock.url, failing));
     const pool = new Pool(server.url);
     const { text } = await post(pool, path, { payload: { times: count } });
     await pool.close();
