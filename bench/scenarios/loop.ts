@@ -9,17 +9,17 @@ import { reportCosts, watch } from './costs.ts';
 
 const iterationsOfTarget = 100_000;
 
-const failing: JsonObject = { kind: 'fail', id: 'enough', reason: 'That was all.' };
+const failing = { kind: 'fail', id: 'enough', reason: 'That was all.' };
 
 /** A call that a switch repeats `payload.times` times; `last` is the node after it, with the id `enough`. */
-export function loopDefinition(mockUrl: string, last: JsonObject): NamedDefinition {
+export function loopDefinition(mockUrl: string, last: JsonObject & { readonly kind: string }): NamedDefinition {
   const call = (path: string): unknown => ({
     url: `${mockUrl}/${path}`,
     verb: 'POST',
     body: { n: '{{nodes.work.visit}}' },
   });
   return {
-    name: `loop-${String(last['kind'])}`,
+    name: `loop-${last.kind}`,
     version: new URL(mockUrl).port,
     maxNodeVisits: 1_000_000,
     entrypoint: 'work',
